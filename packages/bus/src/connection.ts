@@ -1,0 +1,74 @@
+import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/nats-core';
+import { connect } from '@nats-io/transport-node';
+import { BlobStore } from './blob.ts';
+import { AckedPublisher } from './publisher.ts';
+
+/** What a process has of NATS: one connection, and what stands on it. */
+export interface Bus {
+  nc: NatsConnection;
+  js: JetStreamClient;
+  jsm: JetStreamManager;
+  publisher: AckedPublisher;
+  blobs: BlobStore;
+  /** Whether the connection is up at this moment. */
+  connected(): boolean;
+  /** Calls back each time a lost connection has been made again. */
+  onReconnect(callback: () => void): () => void;
+  close(): Promise<void>;
+}
+
+/** How to reach NATS. */
+export interface BusOptions {
+  /** One or more URLs, separated by commas. */
+  url: string;
+  /** The name that shows in the server's monitoring. */
+  name: string;
+  /** Milliseconds until a JetStream publish or request without an answer counts as failed. */
+  timeoutMs?: number;
+}
+
+/** Connects, and goes on reconnecting for ever; the first connection is waited for just as patiently. */
+export async function connectBus(options: BusOptions): Promise<Bus> {
+  const timeout = options.timeoutMs ?? 5_000;
+  const nc = await connect({
+    servers: options.url.split(','),
+    name: options.name,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+    waitOnFirstConnect: true,
+    pingInterval: 5_000,
+    maxPingOut: 2,
+  });
+  let up = true;
+  const callbacks = new Set<() => void>();
+  const watching = (async () => {
+    for await (const status of nc.status()) {
+      if (status.type === 'disconnect') up = false;
+      if (status.type !== 'reconnect') continue;
+      up = true;
+      for (const callback of callbacks) callback();
+    }
+  })();
+  const js = jetstream(nc, { timeout });
+  const jsm = await jetstreamManager(nc, { timeout, checkAPI: false });
+  const publisher = new AckedPublisher(nc, timeout);
+  return {
+    nc,
+    js,
+    jsm,
+    publisher,
+    blobs: new BlobStore(js),
+    connected: () => up && !nc.isClosed(),
+    onReconnect(callback) {
+      callbacks.add(callback);
+      return () => callbacks.delete(callback);
+    },
+    async close() {
+      publisher.close();
+      await nc.close();
+      up = false;
+      await watching;
+    },
+  };
+}

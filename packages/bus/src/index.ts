@@ -1,0 +1,22 @@
+/** NATS: subjects, streams, the messages between services, and the queues they travel in. */
+export { BlobStore } from './blob.ts';
+export { type Bus, type BusOptions, connectBus } from './connection.ts';
+export { QueueConsumer, type QueueConsumerOptions } from './consumer.ts';
+export {
+  type CreateCommand,
+  type CreateReply,
+  decodeMessage,
+  encodeMessage,
+  type LogPosition,
+  MalformedMessage,
+  type ModelWork,
+  type ResultCommand,
+  type ToolCallMeasure,
+  type ToolWork,
+  type UpstreamCall,
+  type Work,
+} from './messages.ts';
+export { BlobExpired, isAside, payloadOf, publishPayload, publishUntilStored } from './payload.ts';
+export { AckedPublisher, PublishRejected, PublishUncertain, type StoredAck } from './publisher.ts';
+export { ensureStreams, replicasFor, type StreamOptions } from './streams.ts';
+export * from './subjects.ts';

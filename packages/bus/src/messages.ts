@@ -1,0 +1,144 @@
+/** The messages between the services, and their one codec. */
+import type { AcceptedRequest, ChatRequest, ModelResult, ToolResult } from '@tailrace/chain';
+import type { ErrorInfo, ResponseId, StepId } from '@tailrace/protocol';
+
+/** Where a log ends, as far as its last writer knows. */
+export interface LogPosition {
+  /** The stream sequence of the log's last message; 0 when it has none. */
+  streamSeq: number;
+  /** The number of the next event. */
+  nextEvent: number;
+  /** How many journal entries of the chain the log holds. */
+  cursor: number;
+}
+
+/** `tr.chain.<p>.create`: gateway to orchestrator. */
+export interface CreateCommand {
+  id: ResponseId;
+  owner: string;
+  request: AcceptedRequest;
+  previousResponseId: ResponseId | null;
+  /** SHA-256 of the body when an `Idempotency-Key` made the id; null otherwise. */
+  bodyHash: string | null;
+  /** Milliseconds since the epoch. */
+  createdAt: number;
+  /** After this nobody waits for the answer any more, and the command is dropped. Milliseconds since the epoch. */
+  expiresAt: number;
+  /** The subject where the answer is waited for. */
+  replyTo: string;
+  correlationId: string;
+}
+
+/** The answer to a {@link CreateCommand}: the row is committed, or the request is refused and nothing was made. */
+export type CreateReply =
+  | { accepted: true; existed: boolean }
+  | { accepted: false; error: ErrorInfo; param: string | null };
+
+/** `tr.work.model.*`: one model step. */
+export interface ModelWork {
+  kind: 'model_call';
+  responseId: ResponseId;
+  stepId: StepId;
+  attempt: number;
+  model: string;
+  chat: ChatRequest;
+  log: LogPosition;
+  /** The `output_index` of the step's first item. */
+  outputIndex: number;
+  /** Another attempt may have begun already. */
+  takeover: boolean;
+  correlationId: string;
+}
+
+/** `tr.work.tool.*`: one tool step. */
+export interface ToolWork {
+  kind: 'tool_call';
+  responseId: ResponseId;
+  stepId: StepId;
+  attempt: number;
+  tool: string;
+  arguments: string;
+  correlationId: string;
+}
+
+/** A step handed to a worker. */
+export type Work = ModelWork | ToolWork;
+
+/** One upstream HTTP call, as the worker measured it. Times are in milliseconds. */
+export interface UpstreamCall {
+  model: string;
+  upstream: string;
+  status: number | null;
+  ttfbMs: number | null;
+  durationMs: number;
+  errorCode: string | null;
+  inputTokens: number | null;
+  cachedTokens: number | null;
+  outputTokens: number | null;
+  reasoningTokens: number | null;
+}
+
+/** One HTTP call of a tool, as the worker measured it. */
+export interface ToolCallMeasure {
+  tool: string;
+  status: number | null;
+  durationMs: number;
+  errorCode: string | null;
+}
+
+interface StepReport {
+  responseId: ResponseId;
+  stepId: StepId;
+  attempt: number;
+  /** Milliseconds since the epoch. */
+  startedAt: number;
+  correlationId: string;
+}
+
+/** `tr.chain.<p>.result`: worker to orchestrator. */
+export type ResultCommand =
+  /** A step that takes long is under way. */
+  | (StepReport & { kind: 'started' })
+  | (StepReport & {
+      kind: 'model_call';
+      endedAt: number;
+      result: ModelResult | null;
+      /** Null when the call succeeded. */
+      error: ErrorInfo | null;
+      log: LogPosition;
+      calls: UpstreamCall[];
+    })
+  | (StepReport & {
+      kind: 'tool_call';
+      endedAt: number;
+      outcome: { result: ToolResult } | { error: ErrorInfo };
+      calls: ToolCallMeasure[];
+    });
+
+/** A message that is not what its subject promises. */
+export class MalformedMessage extends Error {
+  constructor(subject: string, reason: string) {
+    super(`${subject}: ${reason}`);
+    this.name = 'MalformedMessage';
+  }
+}
+
+/** The bytes of a message between services. */
+export function encodeMessage(message: CreateCommand | CreateReply | Work | ResultCommand): Uint8Array {
+  return Buffer.from(JSON.stringify(message));
+}
+
+/**
+ * A message between services. Its sender is a part of the same installation, so its shape is trusted once it is JSON.
+ * @throws MalformedMessage
+ */
+export function decodeMessage<T extends CreateCommand | CreateReply | Work | ResultCommand>(
+  subject: string,
+  bytes: Uint8Array,
+): T {
+  try {
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) as T;
+  } catch (error) {
+    throw new MalformedMessage(subject, error instanceof Error ? error.message : String(error));
+  }
+}

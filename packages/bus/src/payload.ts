@@ -1,0 +1,77 @@
+/** A payload of any size: what does not fit into a message travels beside it. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type MsgHdrs, headers as newHeaders } from '@nats-io/nats-core';
+import type { Bus } from './connection.ts';
+import { PublishRejected, PublishUncertain, type StoredAck } from './publisher.ts';
+
+const BLOB_HEADER = 'Tr-Blob';
+/** Room for the protocol line and the headers beside the payload. */
+const RESERVED_BYTES = 16 * 1024;
+
+/** A payload was put aside, and has expired since. */
+export class BlobExpired extends Error {
+  constructor(name: string) {
+    super(`blob ${name} has expired`);
+    this.name = 'BlobExpired';
+  }
+}
+
+/** Publishes bytes of any size as one message. Errors are those of the publisher. */
+export async function publishPayload(
+  bus: Bus,
+  subject: string,
+  bytes: Uint8Array,
+  headers?: MsgHdrs,
+): Promise<StoredAck> {
+  const limit = (bus.nc.info?.max_payload ?? 1024 * 1024) - RESERVED_BYTES;
+  if (bytes.byteLength <= limit) return bus.publisher.publish(subject, bytes, headers);
+  const { blob } = await bus.blobs.put(bytes);
+  const withRef = headers ?? newHeaders();
+  withRef.set(BLOB_HEADER, blob);
+  return bus.publisher.publish(subject, new Uint8Array(0), withRef);
+}
+
+/** Whether the bytes of a message stand elsewhere. */
+export function isAside(message: { headers?: MsgHdrs | undefined }): boolean {
+  return message.headers?.has(BLOB_HEADER) ?? false;
+}
+
+/**
+ * The bytes of a message, wherever they are.
+ * @throws BlobExpired
+ */
+export async function payloadOf(
+  bus: Bus,
+  message: { data: Uint8Array; headers?: MsgHdrs | undefined },
+): Promise<Uint8Array> {
+  const blob = message.headers?.get(BLOB_HEADER);
+  if (!blob) return message.data;
+  const bytes = await bus.blobs.get({ blob });
+  if (!bytes) throw new BlobExpired(blob);
+  return bytes;
+}
+
+const RETRY_MS = { first: 50, most: 2_000 };
+
+/**
+ * Publishes until JetStream has stored the message, or `signal` is aborted. `messageId` makes a repetition harmless: within
+ * the stream's window the message is stored once.
+ */
+export async function publishUntilStored(
+  bus: Bus,
+  subject: string,
+  bytes: Uint8Array,
+  messageId: string,
+  signal: AbortSignal,
+): Promise<StoredAck> {
+  for (let wait = RETRY_MS.first; ; wait = Math.min(wait * 2, RETRY_MS.most)) {
+    try {
+      const headers = newHeaders();
+      headers.set('Nats-Msg-Id', messageId);
+      return await publishPayload(bus, subject, bytes, headers);
+    } catch (error) {
+      if (!(error instanceof PublishRejected) && !(error instanceof PublishUncertain)) throw error;
+    }
+    await sleep(wait, undefined, { signal });
+  }
+}

@@ -1,0 +1,41 @@
+#!/usr/bin/env node
+/** The `tailrace` command. Each subcommand loads only what it needs: containers migrate without embedded servers. */
+
+const USAGE = `Usage: tailrace <command>
+
+  migrate   bring the database that DATABASE_URL names up to date
+  start     start everything on this machine (tailrace start --help)
+`;
+
+async function migrate(): Promise<number> {
+  const url = process.env.DATABASE_URL;
+  if (url === undefined || url === '') {
+    process.stderr.write('DATABASE_URL is not set: it names the database to bring up to date.\n');
+    return 2;
+  }
+  const { migrateDatabase } = await import('./stack-options.ts');
+  try {
+    const { applied } = await migrateDatabase(url);
+    process.stdout.write(applied.length === 0 ? 'The database is up to date.\n' : `Applied: ${applied.join(', ')}\n`);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`The database could not be brought up to date: ${reasonOf(error)}\n`);
+    return 1;
+  }
+}
+
+async function start(args: readonly string[]): Promise<number> {
+  return (await import('./start.ts')).start(args);
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // A connection refused on every address of a name is an error without a message.
+  return error.message === '' ? ((error as NodeJS.ErrnoException).code ?? error.name) : error.message;
+}
+
+const [command, ...args] = process.argv.slice(2);
+if (command === 'migrate') process.exit(await migrate());
+if (command === 'start') process.exit(await start(args));
+process.stderr.write(USAGE);
+process.exit(command === '--help' || command === '-h' ? 0 : 2);

@@ -1,0 +1,18 @@
+import { readFile } from 'node:fs/promises';
+import { parse } from 'yaml';
+import type { LocalConfig } from './local-config.ts';
+
+/**
+ * Reads the user's own configuration, YAML or JSON. What is in it is checked by those who apply it.
+ *
+ * @throws Error that names the file when it cannot be read or is no mapping.
+ */
+export async function readOwnConfig(path: string): Promise<LocalConfig> {
+  try {
+    const value: unknown = parse(await readFile(path, 'utf8')) ?? {};
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('it is not a mapping');
+    return value as LocalConfig;
+  } catch (error) {
+    throw new Error(`TAILRACE_CONFIG ${path}: ${error instanceof Error ? error.message : error}`, { cause: error });
+  }
+}

@@ -1,0 +1,69 @@
+import type { ResponseRecord, Step, Turn } from '@tailrace/chain';
+import type { ResponseId } from '@tailrace/protocol';
+import { type Kysely, type Selectable, sql } from 'kysely';
+import { toRecord, toStep } from './rows.ts';
+import type { ResponseStepsTable, Tables } from './schema.ts';
+
+/** A response with its chain. */
+export interface StoredResponse {
+  record: ResponseRecord;
+  chain: Step[];
+}
+
+/** A response and its chain as they stand; undefined when there is none. One round trip each. */
+export async function loadResponse(database: Kysely<Tables>, id: ResponseId): Promise<StoredResponse | undefined> {
+  const row = await responseQuery(database, id).executeTakeFirst();
+  if (!row) return undefined;
+  return { record: toRecord(row), chain: await loadChain(database, id) };
+}
+
+/** The steps of a response, in their order. */
+export async function loadChain(database: Kysely<Tables>, id: ResponseId): Promise<Step[]> {
+  return (await chainQuery(database, id).execute()).map(toStep);
+}
+
+/** One response by its id. */
+export function responseQuery(database: Kysely<Tables>, id: ResponseId) {
+  return database.selectFrom('responses').selectAll().where('id', '=', id);
+}
+
+/** The steps of one response. */
+export function chainQuery(database: Kysely<Tables>, id: ResponseId) {
+  return database.selectFrom('response_steps').selectAll().where('response_id', '=', id).orderBy('sequence');
+}
+
+/** The most turns that a conversation may have. */
+const MAX_TURNS = 10_000;
+
+/** The ids of a response and of all it continues, oldest first. */
+export function ancestorsQuery(id: ResponseId) {
+  return sql<{ id: string }>`
+    WITH RECURSIVE turns AS (
+      SELECT id, previous_response_id, 1 AS depth FROM responses WHERE id = ${id}
+      UNION ALL
+      SELECT earlier.id, earlier.previous_response_id, turns.depth + 1
+      FROM turns JOIN responses AS earlier ON earlier.id = turns.previous_response_id
+      WHERE turns.depth < ${MAX_TURNS}
+    )
+    SELECT id FROM turns ORDER BY depth DESC`;
+}
+
+/** The turns of a conversation up to and including a response, oldest first. */
+export async function loadTurns(database: Kysely<Tables>, id: ResponseId): Promise<Turn[]> {
+  const { rows } = await ancestorsQuery(id).execute(database);
+  const ids = rows.map((row) => row.id);
+  if (ids.length === 0) return [];
+  const [responses, steps] = await Promise.all([
+    database.selectFrom('responses').select(['id', 'request']).where('id', 'in', ids).execute(),
+    database.selectFrom('response_steps').selectAll().where('response_id', 'in', ids).orderBy('sequence').execute(),
+  ]);
+  const requests = new Map(responses.map((row) => [row.id, row.request]));
+  const chains = Map.groupBy(steps, (row: { response_id: string }) => row.response_id) as Map<
+    string,
+    Selectable<ResponseStepsTable>[]
+  >;
+  return ids.flatMap((turn) => {
+    const request = requests.get(turn);
+    return request ? [{ request, chain: (chains.get(turn) ?? []).map(toStep) }] : [];
+  });
+}

@@ -1,0 +1,39 @@
+import { Kysely, PostgresDialect, sql } from 'kysely';
+import { Pool } from 'pg';
+import type { Tables } from './schema.ts';
+
+/** A pool of connections, as Kysely uses it. */
+export type Database = Kysely<Tables>;
+
+/** How to reach Postgres. */
+export interface DatabaseOptions {
+  url: string;
+  /** The name that shows in `pg_stat_activity`. */
+  name: string;
+  /** The most connections of this process. */
+  connections: number;
+  /** Milliseconds until waiting for a connection, or for a statement, fails. */
+  timeoutMs: number;
+  /** An idle connection broke. The pool makes a new one when it is needed. */
+  onError(error: Error): void;
+}
+
+/** Opens a pool. No connection is made until one is needed. */
+export function connectDatabase(options: DatabaseOptions): Database {
+  const pool = new Pool({
+    connectionString: options.url,
+    application_name: options.name,
+    max: options.connections,
+    connectionTimeoutMillis: options.timeoutMs,
+    statement_timeout: options.timeoutMs,
+    query_timeout: options.timeoutMs + 1_000,
+    keepAlive: true,
+  });
+  pool.on('error', options.onError);
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+}
+
+/** Whether the database answers. */
+export async function pingDatabase(database: Database): Promise<void> {
+  await sql`SELECT 1`.execute(database);
+}

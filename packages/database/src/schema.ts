@@ -1,0 +1,133 @@
+/** The tables, as Kysely sees them. The SQL of `migrations/` is what they are. */
+import type { AcceptedRequest } from '@tailrace/chain';
+import type { ErrorInfo } from '@tailrace/protocol';
+import type { ColumnType } from 'kysely';
+
+/** A json column: read as a value, written as its text. */
+export type Json<T> = ColumnType<T, string, string>;
+type Time = ColumnType<Date, Date, Date>;
+
+/** Table `responses`. */
+export interface ResponsesTable {
+  id: string;
+  owner: string;
+  status: 'in_progress' | 'completed' | 'incomplete' | 'failed' | 'cancelled';
+  request: Json<AcceptedRequest>;
+  body_hash: string | null;
+  previous_response_id: string | null;
+  error: Json<ErrorInfo> | null;
+  incomplete_reason: 'max_output_tokens' | 'content_filter' | 'cancelled' | null;
+  entries: number;
+  /** bigint: the driver reads it as text. */
+  next_event: ColumnType<string, number, number>;
+  correlation_id: string;
+  created_at: Time;
+  updated_at: Time;
+  ended_at: Time | null;
+}
+
+/** Table `response_steps`. */
+export interface ResponseStepsTable {
+  response_id: string;
+  id: string;
+  parent_step_id: string | null;
+  prev_step_id: string | null;
+  kind: 'model_call' | 'tool_call';
+  state: 'pending' | 'processing' | 'completed' | 'failed' | 'canceled';
+  sequence: number;
+  attempt: number;
+  added_entry: number;
+  ended_entry: number | null;
+  request_payload: Json<unknown>;
+  response_payload: Json<unknown> | null;
+  error: Json<ErrorInfo> | null;
+  created_at: Time;
+  started_at: Time | null;
+  completed_at: Time | null;
+  failed_at: Time | null;
+  canceled_at: Time | null;
+}
+
+/** Table `http_analytics`. */
+export interface HttpAnalyticsTable {
+  response_id: string;
+  response_step_id: string;
+  attempt: number;
+  call: number;
+  model: string;
+  upstream: string;
+  status: number | null;
+  ttfb_ms: number | null;
+  duration_ms: number;
+  error_code: string | null;
+  input_tokens: number | null;
+  cached_tokens: number | null;
+  output_tokens: number | null;
+  reasoning_tokens: number | null;
+  recorded_at: Time;
+}
+
+/** Table `tool_call_analytics`. */
+export interface ToolCallAnalyticsTable {
+  response_id: string;
+  response_step_id: string;
+  attempt: number;
+  call: number;
+  tool: string;
+  status: number | null;
+  duration_ms: number;
+  error_code: string | null;
+  recorded_at: Time;
+}
+
+/** Table `registry_keys`. */
+export interface RegistryKeysTable {
+  name: string;
+  hash: string;
+  owner: string;
+  groups: string[];
+}
+
+/** Table `registry_models`. */
+export interface RegistryModelsTable {
+  name: string;
+  groups: string[];
+  concurrency: number;
+}
+
+/** Table `registry_upstreams`. */
+export interface RegistryUpstreamsTable {
+  model: string;
+  position: number;
+  base_url: string;
+  api_key_sealed: string | null;
+  api_key_hash: string | null;
+  upstream_model: string;
+}
+
+/** Table `registry_tools`. */
+export interface RegistryToolsTable {
+  name: string;
+  kind: 'http';
+  groups: string[];
+  models: string[] | null;
+  description: string | null;
+  parameters: Json<Record<string, unknown>> | null;
+  url: string;
+  headers: Json<Record<string, { sealed: string; hash: string }>>;
+  timeout_ms: number;
+  concurrency: number;
+  idempotent: boolean;
+}
+
+/** The whole database. */
+export interface Tables {
+  responses: ResponsesTable;
+  response_steps: ResponseStepsTable;
+  http_analytics: HttpAnalyticsTable;
+  tool_call_analytics: ToolCallAnalyticsTable;
+  registry_keys: RegistryKeysTable;
+  registry_models: RegistryModelsTable;
+  registry_upstreams: RegistryUpstreamsTable;
+  registry_tools: RegistryToolsTable;
+}

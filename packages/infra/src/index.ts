@@ -1,0 +1,10 @@
+export type { ExitStatus } from './guarded-process.ts';
+export type { Log } from './log.ts';
+export { type LogFile, openLogFile, tailOf } from './log-file.ts';
+export { type FindOptions, findNatsServer, type NatsBinary } from './nats-finder.ts';
+export { type NatsOptions, startNats } from './nats-server.ts';
+export { freePort } from './port.ts';
+export { type PostgresOptions, removePostgres, startPostgres } from './postgres-server.ts';
+export { identityOf, signalTo } from './process-table.ts';
+export type { RunningServer } from './server-start.ts';
+export { type Patience, until } from './until.ts';

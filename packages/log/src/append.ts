@@ -1,0 +1,64 @@
+/**
+ * The fenced append: a message is stored directly after the one its writer knows to be last, or not at all (I1).
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Bus, logSubject, type Partition, PublishRejected, PublishUncertain, publishPayload } from '@tailrace/bus';
+import type { ResponseId } from '@tailrace/protocol';
+import { readEnd } from './end.ts';
+import { encodeMeta, type LogMeta } from './message.ts';
+
+/** Somebody else has appended since: this writer is out, or must look again. */
+export class Fenced extends Error {
+  constructor(id: ResponseId) {
+    super(`the log of ${id} has moved on`);
+    this.name = 'Fenced';
+  }
+}
+
+/** JetStream's codes for "wrong last sequence". */
+const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
+const RETRY_MS = { first: 50, most: 2_000 };
+
+/** A log as one process writes it. */
+export interface LogTarget {
+  bus: Bus;
+  partition: Partition;
+  id: ResponseId;
+}
+
+/**
+ * Appends one message after stream sequence `after` and resolves with its own. While JetStream cannot be reached or has
+ * no room it goes on trying, until `signal` is aborted; a message whose acknowledgement was lost is recognised as its own.
+ * @throws Fenced
+ */
+export async function append(
+  target: LogTarget,
+  after: number,
+  meta: LogMeta,
+  bytes: Uint8Array,
+  signal: AbortSignal,
+): Promise<number> {
+  let uncertain = false;
+  for (let wait = RETRY_MS.first; ; wait = Math.min(wait * 2, RETRY_MS.most)) {
+    try {
+      const subject = logSubject(target.partition, target.id);
+      return (await publishPayload(target.bus, subject, bytes, encodeMeta(meta, after))).seq;
+    } catch (error) {
+      if (error instanceof PublishRejected && WRONG_LAST_SEQUENCE.has(error.errCode)) {
+        const own = uncertain ? await ownMessage(target, meta) : undefined;
+        if (own !== undefined) return own;
+        throw new Fenced(target.id);
+      }
+      if (!(error instanceof PublishRejected) && !(error instanceof PublishUncertain)) throw error;
+      uncertain ||= error instanceof PublishUncertain;
+    }
+    await sleep(wait, undefined, { signal });
+  }
+}
+
+async function ownMessage(target: LogTarget, meta: LogMeta): Promise<number | undefined> {
+  const end = await readEnd(target);
+  if (end?.meta.writer !== meta.writer || end.meta.first !== meta.first || end.meta.last !== meta.last)
+    return undefined;
+  return end.streamSeq;
+}

@@ -1,0 +1,62 @@
+import { AckPolicy, DeliverPolicy } from '@nats-io/jetstream';
+import { nanos } from '@nats-io/nats-core';
+import { logStream, logSubject, payloadOf } from '@tailrace/bus';
+import type { LogTarget } from './append.ts';
+import { decodeMeta, type LogMeta } from './message.ts';
+
+/** A message of a log. */
+export interface LogMessage {
+  streamSeq: number;
+  meta: LogMeta;
+  /** Whole SSE frames. */
+  bytes: Uint8Array;
+}
+
+/** The most messages that are asked for, and so held, at once. */
+const BATCH = 64;
+const BATCH_EXPIRES_MS = 5_000;
+
+/** The server had messages for us a moment ago, and did not send them all. */
+export class LogReadBroken extends Error {
+  constructor(target: LogTarget) {
+    super(`reading the log of ${target.id} stopped half way`);
+    this.name = 'LogReadBroken';
+  }
+}
+
+/**
+ * The stored messages of a log after stream sequence `after`, up to its end at this moment, in batches that are fetched
+ * as they are consumed. One short-lived consumer serves them, whatever their number.
+ * @throws LogReadBroken when the stream ends early; the caller goes on from the last message it got.
+ */
+export async function* readLog(target: LogTarget, after: number): AsyncGenerator<LogMessage> {
+  const { bus, partition, id } = target;
+  const stream = logStream(partition);
+  const info = await bus.jsm.consumers.add(stream, {
+    ack_policy: AckPolicy.None,
+    deliver_policy: DeliverPolicy.StartSequence,
+    opt_start_seq: after + 1,
+    filter_subject: logSubject(partition, id),
+    mem_storage: true,
+    num_replicas: 1,
+    inactive_threshold: nanos(30_000),
+  });
+  let left = info.num_pending;
+  try {
+    const consumer = bus.js.consumers.getConsumerFromInfo(info);
+    while (left > 0) {
+      const wanted = Math.min(left, BATCH);
+      const batch = await consumer.fetch({ max_messages: wanted, expires: BATCH_EXPIRES_MS });
+      let got = 0;
+      for await (const message of batch) {
+        got += 1;
+        yield { streamSeq: message.seq, meta: decodeMeta(message.headers), bytes: await payloadOf(bus, message) };
+        if (got === wanted) break;
+      }
+      if (got === 0) throw new LogReadBroken(target);
+      left -= got;
+    }
+  } finally {
+    await bus.jsm.consumers.delete(stream, info.name);
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * The one catalogue of errors: code, HTTP status, type and message template. Requests that fail answer with the API's
+ * envelope (`toEnvelope`); responses and steps that fail carry `{code, message}` of the same catalogue.
+ */
+
+type ErrorType =
+  | 'invalid_request_error'
+  | 'authentication_error'
+  | 'not_found_error'
+  | 'server_error'
+  | 'model_error'
+  | 'tool_error';
+
+interface Entry {
+  status: number;
+  type: ErrorType;
+  /** `{name}` is replaced by the detail of that name. */
+  message: string;
+}
+
+const entry = (status: number, type: ErrorType, message: string): Entry => ({ status, type, message });
+
+/** Every error there is. Permanent conflicts are never 409: OpenAI's SDKs retry 408, 409, 429 and 5xx. */
+export const ERRORS = {
+  // The request
+  invalid_json: entry(400, 'invalid_request_error', 'The body is not valid JSON: {reason}.'),
+  invalid_value: entry(400, 'invalid_request_error', "Invalid value for '{param}': {reason}."),
+  missing_required_parameter: entry(400, 'invalid_request_error', "Missing required parameter: '{param}'."),
+  unknown_parameter: entry(400, 'invalid_request_error', "Unknown parameter: '{param}'."),
+  unsupported_parameter: entry(400, 'invalid_request_error', "Unsupported parameter: '{param}': {reason}."),
+  duplicate_tool_name: entry(400, 'invalid_request_error', "Two tools are named '{name}'."),
+  tool_name_taken: entry(
+    400,
+    'invalid_request_error',
+    "The tool name '{name}' belongs to a tool that this server runs.",
+  ),
+  previous_response_not_found: entry(400, 'invalid_request_error', "Previous response with id '{id}' not found."),
+  previous_response_in_progress: entry(400, 'invalid_request_error', "Previous response '{id}' has not ended yet."),
+  tool_output_missing: entry(400, 'invalid_request_error', 'No tool output found for function call {call_id}.'),
+  unknown_call_id: entry(
+    400,
+    'invalid_request_error',
+    'No tool call found for function call output with call_id {call_id}.',
+  ),
+  request_too_large: entry(413, 'invalid_request_error', 'The body is larger than {limit} bytes.'),
+  unsupported_media_type: entry(415, 'invalid_request_error', 'The body must be application/json.'),
+  idempotency_key_reused: entry(
+    422,
+    'invalid_request_error',
+    'This Idempotency-Key was used with another request body.',
+  ),
+  // Who asks, and for what
+  missing_api_key: entry(401, 'authentication_error', 'No API key: send it as "Authorization: Bearer <key>".'),
+  invalid_api_key: entry(401, 'authentication_error', 'Incorrect API key.'),
+  model_not_found: entry(
+    404,
+    'invalid_request_error',
+    "The model '{model}' does not exist or you do not have access to it.",
+  ),
+  response_not_found: entry(404, 'not_found_error', "Response with id '{id}' not found."),
+  route_not_found: entry(404, 'not_found_error', 'There is no {method} {path}.'),
+  // The server
+  unavailable: entry(503, 'server_error', 'The server cannot take this request at the moment: {reason}. Try again.'),
+  overloaded: entry(503, 'server_error', 'The server has as many open requests as it takes. Try again.'),
+  internal_error: entry(500, 'server_error', 'The server failed while it processed the request.'),
+  // A response
+  upstream_error: entry(502, 'model_error', 'The model server answered {status}: {reason}'),
+  upstream_unreachable: entry(502, 'model_error', 'The model server could not be reached: {reason}.'),
+  upstream_cut: entry(502, 'model_error', 'The connection to the model server broke: {reason}.'),
+  upstream_timeout: entry(504, 'model_error', 'The model server did not answer within {ms} ms.'),
+  upstream_invalid: entry(
+    502,
+    'model_error',
+    'The model server sent something that is not a chat completion: {reason}.',
+  ),
+  upstream_too_large: entry(502, 'model_error', 'The answer of the model server is larger than {limit} bytes.'),
+  model_unavailable: entry(502, 'model_error', "The model '{model}' is not registered any more."),
+  max_iterations_exceeded: entry(
+    500,
+    'server_error',
+    'The model was called {limit} times without coming to an end, which is the limit.',
+  ),
+  // A tool call: the model's to read
+  tool_timeout: entry(504, 'tool_error', 'The tool did not answer within {ms} ms.'),
+  tool_unreachable: entry(502, 'tool_error', 'The tool could not be reached: {reason}.'),
+  tool_http_error: entry(502, 'tool_error', 'The tool answered {status}: {body}'),
+  tool_output_too_large: entry(502, 'tool_error', 'The output of the tool is larger than {limit} bytes.'),
+  tool_invalid_arguments: entry(400, 'tool_error', 'The arguments are not a JSON object: {reason}.'),
+  tool_unavailable: entry(502, 'tool_error', "The tool '{name}' is not registered any more."),
+  max_tool_calls_exceeded: entry(
+    400,
+    'tool_error',
+    'This call was not run: the request allows {limit} tool calls, and they are used up.',
+  ),
+} as const satisfies Record<string, Entry>;
+
+/** The code of an error of the catalogue. */
+export type ErrorCode = keyof typeof ERRORS;
+
+/** What a failed response or step carries. */
+export interface ErrorInfo {
+  code: ErrorCode;
+  message: string;
+}
+
+/** The values that fill a message template. */
+export type ErrorDetail = Record<string, string | number>;
+
+/** The catalogue's error with its template filled. */
+export function errorInfo(code: ErrorCode, detail: ErrorDetail = {}): ErrorInfo {
+  const message = ERRORS[code].message.replace(/\{(\w+)\}/g, (_, name: string) => String(detail[name] ?? ''));
+  return { code, message };
+}
+
+/** A request that is refused, or a step that fails: thrown where it is found, answered or recorded at the edge. */
+export class ApiError extends Error {
+  readonly code: ErrorCode;
+  readonly param: string | null;
+  /** Seconds after which the same request may succeed; sent as `Retry-After`. */
+  readonly retryAfter: number | null;
+
+  constructor(
+    code: ErrorCode,
+    detail: ErrorDetail = {},
+    options: { param?: string; retryAfter?: number; cause?: unknown } = {},
+  ) {
+    super(errorInfo(code, detail).message, { cause: options.cause });
+    this.name = 'ApiError';
+    this.code = code;
+    this.param = options.param ?? null;
+    this.retryAfter = options.retryAfter ?? (ERRORS[code].status === 503 ? 1 : null);
+  }
+
+  /** An error that another process has found. */
+  static from(info: ErrorInfo, param: string | null): ApiError {
+    const error = new ApiError(info.code, {}, param === null ? {} : { param });
+    error.message = info.message;
+    return error;
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+
+  get info(): ErrorInfo {
+    return { code: this.code, message: this.message };
+  }
+}
+
+/** The body of an error answer. */
+export interface ErrorEnvelope {
+  error: { type: string; code: string; message: string; param: string | null };
+}
+
+/** The API's error envelope. */
+export function toEnvelope(error: ApiError): ErrorEnvelope {
+  return {
+    error: { type: ERRORS[error.code].type, code: error.code, message: error.message, param: error.param },
+  };
+}

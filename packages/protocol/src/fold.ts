@@ -1,0 +1,147 @@
+import { type ResponseEvent, TERMINAL_EVENTS } from './events.ts';
+import type { OutputItem, OutputMessage, OutputReasoning } from './items.ts';
+import type { ResponseResource } from './response.ts';
+
+/**
+ * A log that does not obey the protocol: an event before `response.created` or after the terminal one, out of order, or
+ * one that names what is not there or has ended.
+ */
+export class FoldError extends Error {
+  constructor(event: ResponseEvent, reason: string) {
+    super(`event ${event.sequence_number} (${event.type}): ${reason}`);
+    this.name = 'FoldError';
+  }
+}
+
+/**
+ * What a client knows after these events: the fold of a log, from its first event on (I3). It trusts nothing but the
+ * events; a terminal event must agree with what the deltas have built, which is checked by whoever compares.
+ * @throws FoldError for a log that breaks the protocol.
+ */
+export function foldEvents(events: Iterable<ResponseEvent>): ResponseResource {
+  let response: ResponseResource | undefined;
+  let output: OutputItem[] = [];
+  let last: ResponseEvent | undefined;
+  for (const event of events) {
+    if (!last && event.type !== 'response.created') throw new FoldError(event, 'nothing was created before');
+    if (last) checkOrder(last, event);
+    last = event;
+    switch (event.type) {
+      case 'response.created':
+        response = structuredClone(event.response);
+        output = [...response.output];
+        break;
+      case 'response.queued':
+      case 'response.in_progress':
+      case 'response.completed':
+      case 'response.failed':
+      case 'response.incomplete':
+        response = { ...structuredClone(event.response), output };
+        break;
+      default:
+        foldItemEvent(output, event);
+    }
+  }
+  if (!response) throw new Error('an empty log has no response');
+  return { ...response, output };
+}
+
+function checkOrder(last: ResponseEvent, event: ResponseEvent): void {
+  if (event.type === 'response.created') throw new FoldError(event, 'the response has been created before');
+  if (event.sequence_number <= last.sequence_number) throw new FoldError(event, `it follows ${last.sequence_number}`);
+  if (TERMINAL_EVENTS.has(last.type)) throw new FoldError(event, 'the response has ended');
+}
+
+/**
+ * The items that a run of item events builds, beginning with the item at `firstIndex`: the share of one step in a log.
+ * @throws FoldError for a run that breaks the protocol.
+ */
+export function foldItems(events: Iterable<ResponseEvent>, firstIndex: number): OutputItem[] {
+  // Items that stand before the run are somebody else's; their places are kept so that the indexes agree.
+  const output: OutputItem[] = Array.from({ length: firstIndex });
+  for (const event of events) {
+    if ('response' in event) throw new FoldError(event, 'a step does not write events of the response');
+    foldItemEvent(output, event);
+  }
+  return output.slice(firstIndex);
+}
+
+type ItemLevelEvent = Exclude<ResponseEvent, { response: ResponseResource }>;
+
+function foldItemEvent(output: OutputItem[], event: ItemLevelEvent): void {
+  switch (event.type) {
+    case 'response.output_item.added':
+      if (event.output_index !== output.length) throw new FoldError(event, `the next item is ${output.length}`);
+      output.push(structuredClone(event.item));
+      return;
+    case 'response.output_item.done':
+      if (openItemAt(output, event).id !== event.item.id) throw new FoldError(event, 'another item is there');
+      output[event.output_index] = structuredClone(event.item);
+      return;
+    case 'response.function_call_arguments.delta': {
+      const item = openItemAt(output, event);
+      if (item.id !== event.item_id) throw new FoldError(event, 'another item is there');
+      if (item.type !== 'function_call') throw new FoldError(event, 'not a function call');
+      item.arguments += event.delta;
+      return;
+    }
+    case 'response.function_call_arguments.done': {
+      const item = openItemAt(output, event);
+      if (item.id !== event.item_id) throw new FoldError(event, 'another item is there');
+      if (item.type !== 'function_call') throw new FoldError(event, 'not a function call');
+      if (item.arguments !== event.arguments) throw new FoldError(event, 'the deltas say otherwise');
+      return;
+    }
+    default:
+      foldPartEvent(partsOf(output, event), event);
+  }
+}
+
+type PartLevelEvent = Extract<ItemLevelEvent, { content_index: number }>;
+type Part = OutputMessage['content'][number] | OutputReasoning['content'][number];
+
+function foldPartEvent(parts: Part[], event: PartLevelEvent): void {
+  if (event.type === 'response.content_part.added') {
+    if (event.content_index !== parts.length) throw new FoldError(event, `the next part is ${parts.length}`);
+    parts.push(structuredClone(event.part));
+    return;
+  }
+  const part = parts[event.content_index];
+  if (!part) throw new FoldError(event, 'there is no such part');
+  switch (event.type) {
+    case 'response.content_part.done':
+      parts[event.content_index] = structuredClone(event.part);
+      return;
+    case 'response.output_text.delta':
+    case 'response.reasoning.delta':
+      if (!('text' in part)) throw new FoldError(event, 'not a text part');
+      part.text += event.delta;
+      return;
+    case 'response.output_text.done':
+    case 'response.reasoning.done':
+      if (!('text' in part) || part.text !== event.text) throw new FoldError(event, 'the deltas say otherwise');
+      return;
+    case 'response.refusal.delta':
+      if (part.type !== 'refusal') throw new FoldError(event, 'not a refusal');
+      part.refusal += event.delta;
+      return;
+    case 'response.refusal.done':
+      if (part.type !== 'refusal' || part.refusal !== event.refusal)
+        throw new FoldError(event, 'the deltas say otherwise');
+      return;
+  }
+}
+
+function openItemAt(output: OutputItem[], event: { output_index: number } & ItemLevelEvent): OutputItem {
+  const item = output[event.output_index];
+  if (!item) throw new FoldError(event, 'there is no such item');
+  if (item.status !== 'in_progress') throw new FoldError(event, 'the item has ended');
+  return item;
+}
+
+function partsOf(output: OutputItem[], event: PartLevelEvent): Part[] {
+  const item = openItemAt(output, event);
+  if (item.type !== 'message' && item.type !== 'reasoning') throw new FoldError(event, 'the item has no parts');
+  if (item.id !== event.item_id) throw new FoldError(event, 'another item is there');
+  return item.content;
+}

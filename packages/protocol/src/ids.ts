@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto';
+import { stringify, v7, validate } from 'uuid';
+
+const HEX32 = /^[0-9a-f]{32}$/;
+
+/** A step's identity: a lower-case UUIDv7 with dashes, as Postgres prints it. */
+export type StepId = string;
+
+/** A response's identity inside the system: a lower-case UUID with dashes. Its public form is `resp_<hex>`. */
+export type ResponseId = string;
+
+/** A new time-ordered identity. `now` is in milliseconds since the epoch. */
+export function newId(now: number): string {
+  return v7({ msecs: now });
+}
+
+/** The 32 hexadecimal digits of an identity. */
+export function hexOf(id: string): string {
+  return id.replaceAll('-', '');
+}
+
+/** `resp_<hex>`, the id a client sees. */
+export function publicResponseId(id: ResponseId): string {
+  return `resp_${hexOf(id)}`;
+}
+
+/** The inverse of {@link publicResponseId}; undefined for anything that is not a response id. */
+export function parseResponseId(publicId: string): ResponseId | undefined {
+  const hex = publicId.startsWith('resp_') ? publicId.slice(5) : '';
+  const id = HEX32.test(hex) ? uuidOf(hex) : '';
+  return validate(id) ? id : undefined;
+}
+
+/**
+ * The response id of a request that carries an `Idempotency-Key`: a pure function of the owner and the key, so that the
+ * same request sent twice names the same response.
+ */
+export function idempotentResponseId(owner: string, key: string): ResponseId {
+  const bytes = createHash('sha256').update(owner).update('\0').update(key).digest().subarray(0, 16);
+  // Version 8 and the RFC 9562 variant: an identity that is well-formed, and visibly not time-ordered.
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+  return stringify(bytes);
+}
+
+/** The kinds of output item that a step can produce, with the prefix of their ids. */
+const PREFIX = {
+  message: 'msg',
+  reasoning: 'rs',
+  function_call: 'fc',
+  function_call_output: 'fco',
+  call: 'call',
+} as const;
+
+/**
+ * The id of the item at `position` (0-based) among what a step produced. A retry or a replay of the step names the same
+ * thing the same way.
+ */
+export function itemId(kind: keyof typeof PREFIX, step: StepId, position: number): string {
+  return `${PREFIX[kind]}_${hexOf(step)}${position.toString(16).padStart(4, '0')}`;
+}
+
+function uuidOf(hex: string): string {
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}

@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import { inputItem } from './items.ts';
+
+const functionName = z
+  .string()
+  .min(1)
+  .max(64)
+  .regex(/^[a-zA-Z0-9_-]+$/, 'only letters, digits, _ and - are allowed');
+
+const functionTool = z.strictObject({
+  type: z.literal('function'),
+  name: functionName,
+  description: z.string().nullish(),
+  parameters: z.record(z.string(), z.unknown()).nullish(),
+  strict: z.boolean().nullish(),
+});
+
+const functionChoice = z.strictObject({ type: z.literal('function'), name: functionName });
+
+const toolChoice = z.union([
+  z.enum(['none', 'auto', 'required']),
+  z.discriminatedUnion('type', [
+    functionChoice,
+    z.strictObject({
+      type: z.literal('allowed_tools'),
+      tools: z.array(functionChoice).min(1).max(128),
+      mode: z.enum(['none', 'auto', 'required']).default('auto'),
+    }),
+  ]),
+]);
+
+const textFormat = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('text') }),
+  z.strictObject({ type: z.literal('json_object') }),
+  z.strictObject({
+    type: z.literal('json_schema'),
+    name: functionName,
+    description: z.string().nullish(),
+    schema: z.record(z.string(), z.unknown()),
+    strict: z.boolean().nullish(),
+  }),
+]);
+
+/**
+ * The body of `POST /v1/responses` (specification: CreateResponseBody). Unknown fields are refused rather than dropped in
+ * silence.
+ */
+export const createResponseBody = z.strictObject({
+  model: z.string().min(1).max(256),
+  input: z.union([z.string().max(10_485_760), z.array(inputItem).max(10_000)]).default([]),
+  instructions: z.string().nullish(),
+  previous_response_id: z.string().nullish(),
+  include: z.array(z.enum(['reasoning.encrypted_content', 'message.output_text.logprobs'])).nullish(),
+  tools: z.array(functionTool).max(128).nullish(),
+  tool_choice: toolChoice.nullish(),
+  parallel_tool_calls: z.boolean().nullish(),
+  max_tool_calls: z.int().min(1).nullish(),
+  max_output_tokens: z.int().min(16).nullish(),
+  temperature: z.number().min(0).max(2).nullish(),
+  top_p: z.number().min(0).max(1).nullish(),
+  presence_penalty: z.number().min(-2).max(2).nullish(),
+  frequency_penalty: z.number().min(-2).max(2).nullish(),
+  top_logprobs: z.int().min(0).max(20).nullish(),
+  text: z
+    .strictObject({ format: textFormat.nullish(), verbosity: z.enum(['low', 'medium', 'high']).nullish() })
+    .nullish(),
+  reasoning: z
+    .strictObject({
+      effort: z.enum(['none', 'minimal', 'low', 'medium', 'high', 'xhigh']).nullish(),
+      summary: z.enum(['auto', 'concise', 'detailed']).nullish(),
+    })
+    .nullish(),
+  metadata: z
+    .record(z.string().max(64), z.string().max(512))
+    .refine((value) => Object.keys(value).length <= 16, 'at most 16 pairs are allowed')
+    .nullish(),
+  store: z.boolean().nullish(),
+  background: z.boolean().nullish(),
+  stream: z.boolean().nullish(),
+  stream_options: z.strictObject({ include_obfuscation: z.boolean().nullish() }).nullish(),
+  truncation: z.enum(['auto', 'disabled']).nullish(),
+  service_tier: z.enum(['auto', 'default', 'flex', 'priority']).nullish(),
+  safety_identifier: z.string().max(64).nullish(),
+  prompt_cache_key: z.string().max(64).nullish(),
+  user: z.string().max(512).nullish(),
+});
+
+/** A valid body of `POST /v1/responses`. */
+export type CreateResponseBody = z.output<typeof createResponseBody>;
+
+/** A function that the client offers, and answers itself. */
+export type FunctionToolParam = z.output<typeof functionTool>;
+
+/** `tool_choice` as a client sends it. */
+export type ToolChoice = z.output<typeof toolChoice>;
+
+/** `text.format` as a client sends it. */
+export type TextFormat = z.output<typeof textFormat>;

@@ -1,0 +1,70 @@
+import { readFile } from 'node:fs/promises';
+import { parse } from 'yaml';
+import { z } from 'zod';
+
+const name = z.string().regex(/^[a-zA-Z0-9_.:/-]{1,128}$/, 'letters, digits and _ . : / - are allowed');
+const toolName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'letters, digits, _ and - are allowed');
+const groups = z.array(z.string().min(1)).min(1).default(['everyone']);
+const httpUrl = z.url({ protocol: /^https?$/ });
+
+const configFile = z.strictObject({
+  keys: z
+    .array(z.strictObject({ name, key: z.string().min(16), owner: z.string().min(1).optional(), groups }))
+    .default([]),
+  models: z
+    .array(
+      z.strictObject({
+        name,
+        groups,
+        concurrency: z.int().min(1).default(64),
+        upstreams: z
+          .array(z.strictObject({ base_url: httpUrl, api_key: z.string().optional(), model: z.string().min(1) }))
+          .min(1),
+      }),
+    )
+    .default([]),
+  tools: z
+    .array(
+      z.strictObject({
+        name: toolName,
+        kind: z.literal('http'),
+        groups,
+        models: z.array(name).optional(),
+        description: z.string().optional(),
+        parameters: z.record(z.string(), z.unknown()).optional(),
+        url: httpUrl,
+        headers: z.record(z.string(), z.string()).default({}),
+        timeout_ms: z.int().min(1).max(3_600_000).default(30_000),
+        concurrency: z.int().min(1).default(8),
+        idempotent: z.boolean().default(false),
+      }),
+    )
+    .default([]),
+});
+
+/** The registry as an operator writes it down: the file that `TAILRACE_CONFIG` names. */
+export type RegistryConfig = z.output<typeof configFile>;
+
+/** A configuration file that cannot be read, or does not say what it should. */
+export class RegistryConfigError extends Error {
+  constructor(file: string, reason: string, cause?: unknown) {
+    super(`${file}: ${reason}`, { cause });
+    this.name = 'RegistryConfigError';
+  }
+}
+
+/**
+ * Reads a YAML or JSON configuration file.
+ * @throws RegistryConfigError
+ */
+export async function readRegistryConfig(file: string): Promise<RegistryConfig> {
+  let value: unknown;
+  try {
+    value = parse(await readFile(file, 'utf8')) ?? {};
+  } catch (error) {
+    throw new RegistryConfigError(file, error instanceof Error ? error.message : String(error), error);
+  }
+  const result = configFile.safeParse(value);
+  if (!result.success) throw new RegistryConfigError(file, z.prettifyError(result.error), result.error);
+  return result.data;
+}

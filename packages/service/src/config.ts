@@ -1,0 +1,61 @@
+import { z } from 'zod';
+
+/** What is wrong with the environment, for an operator to read. */
+export class ConfigError extends Error {
+  constructor(reason: string) {
+    super(`The environment is not right:\n${reason}`);
+    this.name = 'ConfigError';
+  }
+}
+
+const milliseconds = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
+const count = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
+
+/** The variables that every service reads; the README's table lists them. */
+export const commonEnv = {
+  NATS_URL: z.string().default('nats://127.0.0.1:4222'),
+  HOST: z.string().default('127.0.0.1'),
+  PORT: z.coerce.number().int().min(0).max(65_535).default(0),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  PARTITIONS: count(1),
+  LOG_MAX_AGE_MS: milliseconds(24 * 60 * 60 * 1000),
+  DUPLICATE_WINDOW_MS: milliseconds(120_000),
+  NATS_TIMEOUT_MS: milliseconds(5_000),
+  DRAIN_MS: milliseconds(10_000),
+};
+
+/** Building blocks for the variables of one service. */
+export const env = { milliseconds, count };
+
+/** Names the installation's key for secrets: its own variable, or the admin key. */
+export const secretEnv = {
+  TAILRACE_SECRET_KEY: z.string().min(16).optional(),
+  ADMIN_API_KEY: z.string().min(16).optional(),
+};
+
+/**
+ * The secret that seals the registry.
+ * @throws ConfigError when neither variable is set.
+ */
+export function sealingSecret(config: {
+  TAILRACE_SECRET_KEY?: string | undefined;
+  ADMIN_API_KEY?: string | undefined;
+}): string {
+  const secret = config.TAILRACE_SECRET_KEY ?? config.ADMIN_API_KEY;
+  if (!secret) throw new ConfigError('TAILRACE_SECRET_KEY (or ADMIN_API_KEY) must be set: it seals the registry.');
+  return secret;
+}
+
+/**
+ * The environment, checked. Empty variables count as not set.
+ * @throws ConfigError that names every variable that is wrong.
+ */
+export function readEnv<Shape extends z.ZodRawShape>(
+  shape: Shape,
+  environment: NodeJS.ProcessEnv = process.env,
+): z.output<z.ZodObject<Shape>> {
+  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const result = z.object(shape).safeParse(set);
+  if (!result.success) throw new ConfigError(z.prettifyError(result.error));
+  return result.data;
+}

@@ -1,0 +1,177 @@
+/** What the workers share: a queue for each registered source of work, and the report of every step. */
+import type { JsMsg } from '@nats-io/jetstream';
+import {
+  BlobExpired,
+  type Bus,
+  chainSubject,
+  decodeMessage,
+  encodeMessage,
+  MalformedMessage,
+  partitionOf,
+  payloadOf,
+  publishUntilStored,
+  QueueConsumer,
+  type ResultCommand,
+  WORK_STREAM,
+  type Work,
+  type WorkSource,
+  workDurable,
+  workFilter,
+} from '@tailrace/bus';
+import type { RegistryView, RegistryWatch } from '@tailrace/registry';
+import type { Logger } from '@tailrace/service';
+
+/** A source of work with its cluster-wide limit. */
+export interface LimitedSource {
+  source: WorkSource;
+  concurrency: number;
+}
+
+/** How a kind of work is done. */
+export interface WorkerPoolOptions<W extends Work> {
+  bus: Bus;
+  registry: RegistryWatch;
+  log: Logger;
+  partitions: number;
+  /** The most steps of one source under way in this process. */
+  limit: number;
+  ackWaitMs: number;
+  maxDeliver: number;
+  redeliverMs: number;
+  /** Milliseconds after which a step that still runs is reported as started, and again each time. */
+  startedAfterMs: number;
+  sources(view: RegistryView): LimitedSource[];
+  /** Runs a step. What it throws hands the step to another attempt. */
+  run(work: W, delivery: Delivery, signal: AbortSignal): Promise<StepReport>;
+}
+
+/** How a step came to this process. */
+export interface Delivery {
+  attempt: number;
+  /** An earlier delivery may have begun the step. */
+  redelivered: boolean;
+}
+
+type Ended = Exclude<ResultCommand, { kind: 'started' }>;
+type Unaddressed<R> = R extends Ended
+  ? Omit<R, 'responseId' | 'stepId' | 'attempt' | 'startedAt' | 'endedAt' | 'correlationId'>
+  : never;
+
+/** What a step came to. */
+export type StepReport = Unaddressed<Ended>;
+
+/** See the file's head. */
+export class WorkerPool<W extends Work> {
+  readonly #options: WorkerPoolOptions<W>;
+  readonly #consumers = new Map<string, { concurrency: number; consumer: QueueConsumer }>();
+  #changing: Promise<void> = Promise.resolve();
+  #stopping = false;
+
+  constructor(options: WorkerPoolOptions<W>) {
+    this.#options = options;
+    options.registry.onChange((view) => {
+      this.#changing = this.#changing.then(() => this.#follow(view));
+    });
+  }
+
+  /** Resolves when the queues of the present registry are being worked on. */
+  async ready(): Promise<void> {
+    await this.#changing;
+  }
+
+  /** How many steps are under way. */
+  get active(): number {
+    return [...this.#consumers.values()].reduce((sum, { consumer }) => sum + consumer.active, 0);
+  }
+
+  /** Takes no more steps; those under way have `drainMs`, then they go to others. */
+  async stop(drainMs: number): Promise<void> {
+    this.#stopping = true;
+    await this.#changing;
+    await Promise.all([...this.#consumers.values()].map(({ consumer }) => consumer.stop(drainMs)));
+  }
+
+  async #follow(view: RegistryView): Promise<void> {
+    if (this.#stopping) return;
+    const wanted = new Map(this.#options.sources(view).map((each) => [workDurable(each.source), each]));
+    for (const [durable, { concurrency, consumer }] of this.#consumers) {
+      if (wanted.get(durable)?.concurrency === concurrency) continue;
+      this.#consumers.delete(durable);
+      await consumer.stop(this.#options.ackWaitMs);
+    }
+    for (const [durable, { source, concurrency }] of wanted) {
+      if (this.#consumers.has(durable)) continue;
+      const consumer = this.#consumerOf(source, concurrency);
+      try {
+        await consumer.start();
+        this.#consumers.set(durable, { concurrency, consumer });
+      } catch (error) {
+        this.#options.log.error({ err: error, source }, 'a queue cannot be worked on');
+      }
+    }
+  }
+
+  #consumerOf(source: WorkSource, concurrency: number): QueueConsumer {
+    const { bus, log, limit, ackWaitMs, maxDeliver, redeliverMs } = this.#options;
+    return new QueueConsumer(bus, {
+      stream: WORK_STREAM,
+      durable: workDurable(source),
+      filter: workFilter(source),
+      maxAckPending: concurrency,
+      ackWaitMs,
+      maxDeliver,
+      limit,
+      redeliverMs,
+      handle: (message, signal) => this.#handle(message, signal),
+      onError: (error, message) =>
+        log.warn({ err: error, subject: message?.subject }, 'a step goes to another attempt'),
+    });
+  }
+
+  async #handle(message: JsMsg, signal: AbortSignal): Promise<void> {
+    const { bus, log } = this.#options;
+    let work: W;
+    try {
+      work = decodeMessage<W>(message.subject, await payloadOf(bus, message));
+    } catch (error) {
+      if (!(error instanceof MalformedMessage) && !(error instanceof BlobExpired)) throw error;
+      log.error({ err: error }, 'dropped a step that cannot be read');
+      message.term();
+      return;
+    }
+    const { responseId, stepId, correlationId } = work;
+    const delivery = { attempt: work.attempt + message.info.deliveryCount - 1, redelivered: message.redelivered };
+    const startedAt = Date.now();
+    const address = { responseId, stepId, attempt: delivery.attempt, startedAt, correlationId };
+    const stepLog = log.child({ response_id: responseId, step_id: stepId, correlation_id: correlationId });
+    const alive = this.#reportStarted(address, signal);
+    try {
+      const report = await this.#options.run(work, delivery, signal);
+      const result = { ...address, endedAt: Date.now(), ...report } as Ended;
+      await this.#publish(result, `${stepId}.${delivery.attempt}`, signal);
+      stepLog.info({ kind: report.kind, attempt: delivery.attempt, ms: result.endedAt - startedAt }, 'step done');
+    } finally {
+      clearInterval(alive);
+    }
+  }
+
+  #reportStarted(
+    address: Omit<Extract<ResultCommand, { kind: 'started' }>, 'kind'>,
+    signal: AbortSignal,
+  ): NodeJS.Timeout {
+    let told = 0;
+    return setInterval(() => {
+      told += 1;
+      const id = `${address.stepId}.${address.attempt}.started.${told}`;
+      this.#publish({ kind: 'started', ...address }, id, signal).catch((error: unknown) => {
+        this.#options.log.warn({ err: error, step_id: address.stepId }, 'a start could not be reported');
+      });
+    }, this.#options.startedAfterMs);
+  }
+
+  async #publish(report: ResultCommand, id: string, signal: AbortSignal): Promise<void> {
+    const { bus, partitions } = this.#options;
+    const subject = chainSubject(partitionOf(report.responseId, partitions), 'result');
+    await publishUntilStored(bus, subject, encodeMessage(report), id, signal);
+  }
+}

@@ -1,0 +1,88 @@
+/** `GET /v1/responses/{id}`, as an object or as a stream, and its steps. */
+import { assemble, hasEnded } from '@tailrace/chain';
+import { loadResponse, type StoredResponse } from '@tailrace/database';
+import { ApiError, parseResponseId, type ResponseId, type ResponseResource, validate } from '@tailrace/protocol';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { authenticate } from './auth.ts';
+import type { GatewayContext } from './context.ts';
+import { streamLog } from './sse.ts';
+import { stepTree } from './step-tree.ts';
+
+const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
+const eventNumber = z.coerce.number().pipe(z.int().min(0));
+const retrieveQuery = z.object({
+  stream: flag.default(false),
+  starting_after: eventNumber.optional(),
+  include: z.unknown().optional(),
+  'include[]': z.unknown().optional(),
+  include_obfuscation: flag.optional(),
+});
+
+/** Handles `GET /v1/responses/{id}`. `Last-Event-ID` says more than the URL: a reconnecting client repeats the URL. */
+export async function handleRetrieve(
+  context: GatewayContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<unknown> {
+  const { owner } = authenticate(context.registry, request);
+  const query = validate(retrieveQuery, request.query);
+  const id = idOf(request);
+  if (!query.stream) return (await readResponse(context, id, owner)).resource;
+  const lastEventId = request.headers['last-event-id'];
+  const after = lastEventId === undefined || lastEventId === '' ? query.starting_after : lastEvent(lastEventId);
+  await readOwned(context, id, owner);
+  const follower = context.tails.follow(id);
+  await streamLog(context, reply, { id, follower, fresh: false, after: after ?? -1 });
+  return reply;
+}
+
+/** Handles `GET /v1/responses/{id}/steps`. */
+export async function handleSteps(context: GatewayContext, request: FastifyRequest): Promise<unknown> {
+  const { owner } = authenticate(context.registry, request);
+  const { chain } = await readOwned(context, idOf(request), owner);
+  return { object: 'list', data: stepTree(chain) };
+}
+
+/**
+ * A response as it stands.
+ * @throws ApiError `response_not_found`, also for one of another owner (I7).
+ */
+export async function readResponse(
+  context: GatewayContext,
+  id: ResponseId,
+  owner: string,
+): Promise<{ resource: ResponseResource; ended: boolean }> {
+  const { record, chain } = await readOwned(context, id, owner);
+  return { resource: assemble(record, chain), ended: hasEnded(record) };
+}
+
+async function readOwned(context: GatewayContext, id: ResponseId, owner: string): Promise<StoredResponse> {
+  const stored = await load(context, id);
+  if (!stored || stored.record.owner !== owner) {
+    throw new ApiError('response_not_found', { id: `resp_${id.replaceAll('-', '')}` });
+  }
+  return stored;
+}
+
+async function load(context: GatewayContext, id: ResponseId): Promise<StoredResponse | undefined> {
+  try {
+    return await loadResponse(context.database, id);
+  } catch (error) {
+    throw new ApiError('unavailable', { reason: 'the database does not answer' }, { cause: error });
+  }
+}
+
+function idOf(request: FastifyRequest): ResponseId {
+  const { id } = request.params as { id: string };
+  const parsed = parseResponseId(id);
+  if (!parsed) throw new ApiError('response_not_found', { id });
+  return parsed;
+}
+
+function lastEvent(header: string | string[]): number {
+  const result = eventNumber.safeParse(header);
+  if (result.success) return result.data;
+  const detail = { param: 'Last-Event-ID', reason: 'it is not the number of an event' };
+  throw new ApiError('invalid_value', detail, { param: 'Last-Event-ID' });
+}

@@ -1,0 +1,95 @@
+/** A gateway: it takes requests, follows logs, and keeps nothing. */
+import { connectBus, ensureStreams } from '@tailrace/bus';
+import { connectDatabase, pingDatabase } from '@tailrace/database';
+import { TailHub } from '@tailrace/log';
+import { watchRegistry } from '@tailrace/registry';
+import { addOpsRoutes, createMetrics, type Logger, type RunningService, type readEnv } from '@tailrace/service';
+import { Gauge } from 'prom-client';
+import { Acceptance } from './acceptance.ts';
+import { createApp } from './app.ts';
+import type { gatewayEnv } from './config.ts';
+import type { GatewayContext } from './context.ts';
+import { OpenStreams } from './streams.ts';
+
+type Config = ReturnType<typeof readEnv<typeof gatewayEnv>>;
+
+/** Starts a gateway with the environment's configuration. */
+export async function startGateway(config: Config, log: Logger): Promise<RunningService> {
+  const database = connectDatabase({
+    url: config.DATABASE_URL,
+    name: 'tailrace-gateway',
+    connections: config.DATABASE_CONNECTIONS,
+    timeoutMs: config.DATABASE_TIMEOUT_MS,
+    onError: (error) => log.warn({ err: error }, 'a database connection broke'),
+  });
+  const bus = await connectBus({ url: config.NATS_URL, name: 'gateway', timeoutMs: config.NATS_TIMEOUT_MS });
+  await ensureStreams(bus, {
+    partitions: config.PARTITIONS,
+    logMaxAgeMs: config.LOG_MAX_AGE_MS,
+    duplicateWindowMs: config.DUPLICATE_WINDOW_MS,
+  });
+  const registry = await watchRegistry(bus, (error) => log.error({ err: error }, 'the registry cannot be read'));
+  const tails = new TailHub({
+    bus,
+    partitions: config.PARTITIONS,
+    queueBytes: config.TAIL_QUEUE_BYTES,
+    idleMs: config.KEEP_ALIVE_MS,
+    onError: (error, id) => log.warn({ err: error, response_id: id }, 'a log could not be read; it is tried again'),
+  });
+  const context: GatewayContext = {
+    bus,
+    database,
+    registry,
+    tails,
+    acceptance: new Acceptance({ bus, partitions: config.PARTITIONS, timeoutMs: config.ACCEPT_TIMEOUT_MS }),
+    streams: new OpenStreams(),
+    log,
+    maxIterations: config.MAX_ITERATIONS,
+  };
+  const app = createApp(context, {
+    bodyLimit: config.BODY_LIMIT_BYTES,
+    maxOpenRequests: config.MAX_OPEN_REQUESTS,
+  });
+  const metrics = createMetrics();
+  new Gauge({
+    name: 'tailrace_gateway_streams',
+    help: 'Streams that are open',
+    registers: [metrics],
+    collect() {
+      this.set(context.streams.size);
+    },
+  });
+  let draining = false;
+  addOpsRoutes(app, metrics, [
+    {
+      name: 'gateway',
+      async check() {
+        if (draining) throw new Error('draining');
+        if (!registry.current()) throw new Error('no registry has arrived');
+      },
+    },
+    {
+      name: 'nats',
+      async check() {
+        if (!bus.connected()) throw new Error('not connected');
+        await bus.nc.flush();
+      },
+    },
+    { name: 'postgres', check: () => pingDatabase(database) },
+  ]);
+  const address = await app.listen({ host: config.HOST, port: config.PORT });
+  log.info({ address }, 'gateway ready');
+  return {
+    async stop() {
+      draining = true;
+      const closing = app.close();
+      await context.streams.drain(config.DRAIN_MS);
+      app.server.closeIdleConnections();
+      await closing;
+      tails.close();
+      registry.close();
+      await bus.close();
+      await database.destroy();
+    },
+  };
+}

@@ -1,0 +1,22 @@
+import { commonEnv, env, secretEnv } from '@tailrace/service';
+
+/** The environment of a model-caller; the README's table explains each variable. */
+export const modelCallerEnv = {
+  ...commonEnv,
+  ...secretEnv,
+  WORKER_CONCURRENCY: env.count(256),
+  ACK_WAIT_MS: env.milliseconds(10_000),
+  MAX_DELIVER: env.count(10),
+  REDELIVER_MS: env.milliseconds(500),
+  STARTED_AFTER_MS: env.milliseconds(500),
+  UPSTREAM_ATTEMPTS: env.count(3),
+  UPSTREAM_BACKOFF_MS: env.milliseconds(250),
+  UPSTREAM_MAX_BACKOFF_MS: env.milliseconds(20_000),
+  UPSTREAM_CONNECT_MS: env.milliseconds(10_000),
+  UPSTREAM_FIRST_BYTE_MS: env.milliseconds(120_000),
+  UPSTREAM_IDLE_MS: env.milliseconds(60_000),
+  UPSTREAM_MAX_BYTES: env.count(64 * 1024 * 1024),
+  UPSTREAM_CONNECTIONS: env.count(512),
+  LOG_BUFFER_CHARS: env.count(1024 * 1024),
+  LOG_MESSAGE_CHARS: env.count(64 * 1024),
+};

@@ -1,0 +1,37 @@
+/** What earlier attempts at a model step have left in the log. */
+import type { LogPosition } from '@tailrace/bus';
+import { decodeFrames, type LogTarget, positionAfter, readLog } from '@tailrace/log';
+import { foldItems, type ModelItem, type ResponseEvent, type StepId } from '@tailrace/protocol';
+
+/** See the file's head. */
+export interface Predecessor {
+  /** Where the log ends now. */
+  end: LogPosition;
+  /** What clients have seen of the step. */
+  published: ModelItem[];
+  /** There when an attempt came to its end and only its result was lost. */
+  seal: string | null;
+}
+
+/** Reads the log after the position at which the step began. */
+export async function readPredecessor(
+  target: LogTarget,
+  from: LogPosition,
+  step: StepId,
+  firstIndex: number,
+): Promise<Predecessor> {
+  let end = from;
+  let seal: string | null = null;
+  const events: ResponseEvent[] = [];
+  for await (const message of readLog(target, from.streamSeq)) {
+    if (message.meta.step?.id !== step) throw new Error(`the log of ${target.id} has gone on after step ${step}`);
+    events.push(...decodeFrames(message.bytes));
+    end = positionAfter(message.meta, message.streamSeq);
+    seal = message.meta.seal;
+  }
+  const published = foldItems(events, firstIndex).map((item) => {
+    if (item.type === 'function_call_output') throw new Error(`step ${step} wrote the output of a call`);
+    return item;
+  });
+  return { end, published, seal };
+}

@@ -1,0 +1,207 @@
+/** The HTTP side of a model call: one request to a chat-completions server, its stream as parsed chunks. */
+import type { ChatRequest } from '@tailrace/chain';
+import { ApiError } from '@tailrace/protocol';
+import { createParser } from 'eventsource-parser';
+import { Agent, errors, request } from 'undici';
+
+/** Where and how a model is called. */
+export interface UpstreamTarget {
+  baseUrl: string;
+  apiKey: string | null;
+  model: string;
+}
+
+/** Bounds of one upstream call. Times are in milliseconds. */
+export interface UpstreamLimits {
+  connectMs: number;
+  /** From the request to the response's head. */
+  firstByteMs: number;
+  /** Between two pieces of the stream. */
+  idleMs: number;
+  /** Bytes of one answer. */
+  maxBytes: number;
+  /** Connections to one upstream. */
+  connections: number;
+}
+
+/** A failed call, with what decides whether it is worth another try. */
+export class UpstreamFailure extends Error {
+  readonly error: ApiError;
+  readonly status: number | null;
+  readonly retryable: boolean;
+  /** Milliseconds that the upstream asks to wait. */
+  readonly retryAfterMs: number | null;
+
+  constructor(error: ApiError, options: { status?: number; retryable: boolean; retryAfterMs?: number | null }) {
+    super(error.message, { cause: error });
+    this.name = 'UpstreamFailure';
+    this.error = error;
+    this.status = options.status ?? null;
+    this.retryable = options.retryable;
+    this.retryAfterMs = options.retryAfterMs ?? null;
+  }
+}
+
+const RETRYABLE_STATUS = new Set([408, 409, 425, 429, 500, 502, 503, 504, 529]);
+const ERROR_BODY_BYTES = 64 * 1024;
+
+/** The connections to all upstreams of a process. */
+export class UpstreamClient {
+  readonly #limits: UpstreamLimits;
+  readonly #agent: Agent;
+
+  constructor(limits: UpstreamLimits) {
+    this.#limits = limits;
+    this.#agent = new Agent({
+      connections: limits.connections,
+      connect: { timeout: limits.connectMs },
+      headersTimeout: limits.firstByteMs,
+      bodyTimeout: limits.idleMs,
+      maxResponseSize: limits.maxBytes,
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#agent.destroy();
+  }
+
+  /**
+   * Calls the model. `onHead` hears of the response's status; then the chunks follow, until `[DONE]`.
+   * @throws UpstreamFailure
+   */
+  async *call(
+    target: UpstreamTarget,
+    chat: ChatRequest,
+    headers: Record<string, string>,
+    signal: AbortSignal,
+    onHead: (status: number) => void,
+  ): AsyncGenerator<unknown> {
+    try {
+      const response = await request(`${target.baseUrl.replace(/\/$/, '')}/chat/completions`, {
+        method: 'POST',
+        dispatcher: this.#agent,
+        signal,
+        headers: {
+          'content-type': 'application/json',
+          accept: 'text/event-stream',
+          ...(target.apiKey === null ? {} : { authorization: `Bearer ${target.apiKey}` }),
+          ...headers,
+        },
+        body: JSON.stringify({
+          ...chat,
+          model: target.model,
+          stream: true,
+          stream_options: { include_usage: true },
+        }),
+      });
+      onHead(response.statusCode);
+      if (response.statusCode !== 200) throw await failureOf(response);
+      if (String(response.headers['content-type'] ?? '').includes('application/json')) {
+        yield await response.body.json();
+        return;
+      }
+      yield* chunksOf(response.body);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      throw this.#toFailure(error);
+    }
+  }
+
+  #toFailure(error: unknown): unknown {
+    if (error instanceof UpstreamFailure) return error;
+    if (error instanceof ApiError) return new UpstreamFailure(error, { retryable: true });
+    if (error instanceof errors.ResponseExceededMaxSizeError) {
+      const limit = this.#limits.maxBytes;
+      return new UpstreamFailure(new ApiError('upstream_too_large', { limit }), { retryable: false });
+    }
+    if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
+      const ms = error instanceof errors.HeadersTimeoutError ? this.#limits.firstByteMs : this.#limits.idleMs;
+      return new UpstreamFailure(new ApiError('upstream_timeout', { ms }, { cause: error }), { retryable: true });
+    }
+    if (error instanceof SyntaxError) {
+      const reason = 'a chunk is not JSON';
+      return new UpstreamFailure(new ApiError('upstream_invalid', { reason }, { cause: error }), { retryable: true });
+    }
+    const reason = reasonOf(error);
+    return new UpstreamFailure(new ApiError('upstream_unreachable', { reason }, { cause: error }), { retryable: true });
+  }
+}
+
+/** @throws ApiError `upstream_cut` when the stream ends without `[DONE]` and without a finish reason. */
+async function* chunksOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<unknown> {
+  let done = false;
+  let chunks: unknown[] = [];
+  const parser = createParser({
+    onEvent(event) {
+      if (done) return;
+      if (event.data.trim() === '[DONE]') done = true;
+      else chunks.push(JSON.parse(event.data));
+    },
+  });
+  const decoder = new TextDecoder();
+  let finished = false;
+  for await (const bytes of body) {
+    parser.feed(decoder.decode(bytes, { stream: true }));
+    const ready = chunks;
+    chunks = [];
+    for (const chunk of ready) {
+      finished ||= hasFinish(chunk);
+      yield chunk;
+    }
+    if (done) return;
+  }
+  if (!finished) throw new ApiError('upstream_cut', { reason: 'the stream ended before the answer did' });
+}
+
+function hasFinish(chunk: unknown): boolean {
+  const choices = (chunk as { choices?: { finish_reason?: unknown }[] | null } | null)?.choices;
+  return choices?.some((choice) => choice.finish_reason !== null && choice.finish_reason !== undefined) ?? false;
+}
+
+interface ErrorResponse {
+  statusCode: number;
+  headers: Record<string, string | string[] | undefined>;
+  body: AsyncIterable<Uint8Array>;
+}
+
+async function failureOf({ statusCode, headers, body }: ErrorResponse): Promise<UpstreamFailure> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const bytes of body) {
+    parts.push(bytes);
+    size += bytes.length;
+    if (size > ERROR_BODY_BYTES) break;
+  }
+  const reason = errorMessage(Buffer.concat(parts).toString());
+  return new UpstreamFailure(new ApiError('upstream_error', { status: statusCode, reason }), {
+    status: statusCode,
+    retryable: RETRYABLE_STATUS.has(statusCode),
+    retryAfterMs: retryAfterMs(headers['retry-after']),
+  });
+}
+
+/** The message in OpenAI's error envelope, or the body as it is. */
+function errorMessage(text: string): string {
+  try {
+    const { error } = JSON.parse(text) as { error?: { message?: unknown } | string };
+    if (typeof error === 'string') return error;
+    if (typeof error?.message === 'string') return error.message;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  return text.slice(0, 500);
+}
+
+function retryAfterMs(header: string | string[] | undefined): number | null {
+  if (typeof header !== 'string') return null;
+  const seconds = Number(header);
+  if (Number.isFinite(seconds)) return Math.max(0, seconds * 1000);
+  const at = Date.parse(header);
+  return Number.isNaN(at) ? null : Math.max(0, at - Date.now());
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = (error as NodeJS.ErrnoException).code;
+  return code ? `${error.message || 'connection failed'} (${code})` : error.message;
+}

@@ -1,0 +1,80 @@
+/** Brings a log up to what its chain says. */
+import { randomUUID } from 'node:crypto';
+import { type LogPosition, partitionOf } from '@tailrace/bus';
+import { hasEnded, project } from '@tailrace/chain';
+import type { StoredResponse } from '@tailrace/database';
+import {
+  append,
+  EMPTY_LOG,
+  encodeFrames,
+  Fenced,
+  type LogTarget,
+  positionAfter,
+  readEnd,
+  readLog,
+} from '@tailrace/log';
+import type { ResponseId, StepId } from '@tailrace/protocol';
+import type { OrchestratorContext } from './context.ts';
+
+/**
+ * How far the event numbers jump when JetStream has lost a log: beyond anything that can have been published since the
+ * chain was last written (I1: they never go back or repeat).
+ */
+const LOST_LOG_GAP = 1_000_000;
+
+/**
+ * Appends every event that the chain has and the log has not, in one fenced publish; whoever else does the same at the
+ * same time only makes this one look again. `known` is where the log is supposed to end. Resolves with where it does.
+ */
+export async function bringLogUpToDate(
+  context: OrchestratorContext,
+  stored: StoredResponse,
+  known: LogPosition | undefined,
+  signal: AbortSignal,
+): Promise<LogPosition> {
+  const { record, chain } = stored;
+  const target = logOf(context, record.id);
+  let at = known ?? (await endPosition(target));
+  for (;;) {
+    if (at.cursor >= record.entries) return at;
+    const lost = at.streamSeq === 0 && record.entries > 1;
+    const events = project(record, chain, at.cursor, { replay: lost });
+    if (events.length === 0) return { ...at, cursor: record.entries };
+    const first = lost ? record.nextEvent + LOST_LOG_GAP : at.nextEvent;
+    const meta = {
+      first,
+      last: first + events.length - 1,
+      cursor: record.entries,
+      writer: randomUUID(),
+      step: null,
+      seal: null,
+      ended: hasEnded(record) ? record.status : null,
+    };
+    try {
+      const streamSeq = await append(target, at.streamSeq, meta, Buffer.from(encodeFrames(events, first)), signal);
+      return positionAfter(meta, streamSeq);
+    } catch (error) {
+      if (!(error instanceof Fenced)) throw error;
+      at = await endPosition(target);
+    }
+  }
+}
+
+/** Where the log stood when a model step was first handed out: before the first message that the step wrote. */
+export async function positionBefore(context: OrchestratorContext, id: ResponseId, step: StepId): Promise<LogPosition> {
+  let at = EMPTY_LOG;
+  for await (const message of readLog(logOf(context, id), 0)) {
+    if (message.meta.step?.id === step) break;
+    at = positionAfter(message.meta, message.streamSeq);
+  }
+  return at;
+}
+
+async function endPosition(target: LogTarget): Promise<LogPosition> {
+  const end = await readEnd(target);
+  return end ? positionAfter(end.meta, end.streamSeq) : EMPTY_LOG;
+}
+
+function logOf(context: OrchestratorContext, id: ResponseId): LogTarget {
+  return { bus: context.bus, partition: partitionOf(id, context.partitions), id };
+}

@@ -1,0 +1,160 @@
+/** An orchestrator: it takes the messages to the chain, one partition after another, and sweeps for what was lost. */
+import type { JsMsg } from '@nats-io/jetstream';
+import {
+  BlobExpired,
+  type Bus,
+  CHAIN_STREAM,
+  connectBus,
+  ensureStreams,
+  MalformedMessage,
+  payloadOf,
+  QueueConsumer,
+} from '@tailrace/bus';
+import { connectDatabase, pingDatabase } from '@tailrace/database';
+import { publishRegistry, readRegistryConfig, Sealer } from '@tailrace/registry';
+import {
+  addOpsRoutes,
+  createMetrics,
+  type Logger,
+  type RunningService,
+  type readEnv,
+  sealingSecret,
+} from '@tailrace/service';
+import Fastify from 'fastify';
+import { type ChainMessage, handleCreate, handleResult, kindOf } from './commands.ts';
+import type { orchestratorEnv } from './config.ts';
+import type { OrchestratorContext } from './context.ts';
+import { applyConfig, loadSnapshot } from './registry-store.ts';
+import { sweep } from './sweep.ts';
+
+type Config = ReturnType<typeof readEnv<typeof orchestratorEnv>>;
+
+/** Starts an orchestrator with the environment's configuration. */
+export async function startOrchestrator(config: Config, log: Logger): Promise<RunningService> {
+  const sealer = new Sealer(sealingSecret(config));
+  const database = connectDatabase({
+    url: config.DATABASE_URL,
+    name: 'tailrace-orchestrator',
+    connections: config.DATABASE_CONNECTIONS,
+    timeoutMs: config.DATABASE_TIMEOUT_MS,
+    onError: (error) => log.warn({ err: error }, 'a database connection broke'),
+  });
+  const bus = await connectBus({ url: config.NATS_URL, name: 'orchestrator', timeoutMs: config.NATS_TIMEOUT_MS });
+  await ensureStreams(bus, {
+    partitions: config.PARTITIONS,
+    logMaxAgeMs: config.LOG_MAX_AGE_MS,
+    duplicateWindowMs: config.DUPLICATE_WINDOW_MS,
+  });
+  if (config.TAILRACE_CONFIG) await applyConfig(database, await readRegistryConfig(config.TAILRACE_CONFIG), sealer);
+  await publishRegistry(bus, await loadSnapshot(database));
+
+  const context: OrchestratorContext = { bus, database, log, partitions: config.PARTITIONS };
+  const stopping = new AbortController();
+  const consumers = await startConsumers(context, config);
+  const durables = consumers.map(({ durable }) => durable);
+  const sweeping = repeat(config.SWEEP_EVERY_MS, stopping.signal, log, 'sweep', async () => {
+    await sweep(context, durables, config.SWEEP_AFTER_MS, stopping.signal);
+  });
+  const publishing = repeat(config.REGISTRY_CHECK_MS, stopping.signal, log, 'registry check', async () => {
+    await publishRegistry(bus, await loadSnapshot(database));
+  });
+
+  const app = Fastify();
+  addOpsRoutes(app, createMetrics(), [
+    { name: 'nats', check: () => checkNats(bus) },
+    { name: 'postgres', check: () => pingDatabase(database) },
+  ]);
+  const address = await app.listen({ host: config.HOST, port: config.PORT });
+  log.info({ address }, 'orchestrator ready');
+  return {
+    async stop() {
+      stopping.abort();
+      await Promise.all(consumers.map(({ consumer }) => consumer.stop(config.DRAIN_MS)));
+      await Promise.all([sweeping, publishing]);
+      await app.close();
+      await bus.close();
+      await database.destroy();
+    },
+  };
+}
+
+async function checkNats(bus: Bus): Promise<void> {
+  if (!bus.connected()) throw new Error('not connected');
+  await bus.nc.flush();
+}
+
+async function startConsumers(context: OrchestratorContext, config: Config) {
+  const { bus, log } = context;
+  const partitions = Array.from({ length: config.PARTITIONS }, (_, partition) => partition);
+  return Promise.all(
+    partitions.map(async (partition) => {
+      const durable = `chain-${partition}`;
+      const consumer = new QueueConsumer(bus, {
+        stream: CHAIN_STREAM,
+        durable,
+        filter: `tr.chain.${partition}.*`,
+        maxAckPending: config.CHAIN_MAX_PENDING,
+        ackWaitMs: config.ACK_WAIT_MS,
+        maxDeliver: -1,
+        limit: config.CHAIN_CONCURRENCY,
+        redeliverMs: config.REDELIVER_MS,
+        handle: (message, signal) => handle(context, message, signal),
+        onError: (error, message) => log.error({ err: error, subject: message?.subject }, 'a chain message failed'),
+      });
+      await consumer.start();
+      return { durable, consumer };
+    }),
+  );
+}
+
+async function handle(context: OrchestratorContext, message: JsMsg, signal: AbortSignal): Promise<void> {
+  try {
+    const bytes = await payloadOf(context.bus, message);
+    const chainMessage: ChainMessage = { subject: message.subject, bytes, redelivered: message.redelivered };
+    switch (kindOf(message)) {
+      case 'create':
+        return await handleCreate(context, chainMessage, signal);
+      case 'result':
+        return await handleResult(context, chainMessage, signal);
+      default:
+        throw new MalformedMessage(message.subject, 'nobody handles this kind');
+    }
+  } catch (error) {
+    if (!(error instanceof MalformedMessage) && !(error instanceof BlobExpired)) throw error;
+    context.log.error({ err: error }, 'dropped a message that cannot be read');
+    message.term();
+  }
+}
+
+/** Runs a task again and again, with jitter so that replicas do not do it in step, until `signal` is aborted. */
+async function repeat(
+  everyMs: number,
+  signal: AbortSignal,
+  log: Logger,
+  name: string,
+  task: () => Promise<void>,
+): Promise<void> {
+  while (!signal.aborted) {
+    await pause(everyMs * (0.75 + Math.random() / 2), signal);
+    if (signal.aborted) return;
+    try {
+      await task();
+    } catch (error) {
+      log.warn({ err: error }, `the ${name} failed; it is tried again`);
+    }
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}
