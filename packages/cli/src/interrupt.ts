@@ -15,12 +15,12 @@ export interface Interrupt {
  */
 export function onInterrupt(again: () => void): Interrupt {
   const controller = new AbortController();
-  const first = (why: string) => controller.abort(new Error(`stopped by ${why}`));
+  const first = (why: string) => controller.abort(new Error(why));
   const onSignal = (signal: NodeJS.Signals) => {
     if (controller.signal.aborted) again();
     else first(signal);
   };
-  const onDisconnect = () => first('the end of its parent');
+  const onDisconnect = () => first('its parent has died');
   for (const signal of SIGNALS) process.on(signal, onSignal);
   process.on('disconnect', onDisconnect);
   return {

@@ -45,7 +45,7 @@ async function run(settings: StartSettings): Promise<number> {
   const display = progressDisplay(process.stdout, 'Starting');
   interrupt.signal.addEventListener('abort', () => {
     display.end();
-    display.line('\nStopping …');
+    display.line(`\nStopping (${interrupt.signal.reason.message}) …`);
   });
   try {
     stack = await startStack({

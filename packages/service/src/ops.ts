@@ -7,6 +7,17 @@ export interface ReadinessCheck {
   check(): Promise<void>;
 }
 
+/** Whether NATS answers over this connection. */
+export function natsCheck(bus: { connected(): boolean; nc: { flush(): Promise<void> } }): ReadinessCheck {
+  return {
+    name: 'nats',
+    async check() {
+      if (!bus.connected()) throw new Error('not connected');
+      await bus.nc.flush();
+    },
+  };
+}
+
 const CHECK_TIMEOUT_MS = 1_000;
 
 /** Metrics of one process, in Prometheus' format. */

@@ -1,8 +1,4 @@
 /** The shell of a worker: queues in, reports out. */
-export {
-  type Delivery,
-  type LimitedSource,
-  type StepReport,
-  WorkerPool,
-  type WorkerPoolOptions,
-} from './worker-pool.ts';
+export { workerEnv } from './config.ts';
+export type { Delivery, LimitedSource, StepReport } from './worker-pool.ts';
+export { startWorker, type Workbench, type WorkbenchTools, type WorkerKind } from './worker-service.ts';

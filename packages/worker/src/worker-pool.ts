@@ -19,7 +19,7 @@ import {
   workFilter,
 } from '@tailrace/bus';
 import type { RegistryView, RegistryWatch } from '@tailrace/registry';
-import type { Logger } from '@tailrace/service';
+import { crashPoint, type Logger } from '@tailrace/service';
 
 /** A source of work with its cluster-wide limit. */
 export interface LimitedSource {
@@ -149,6 +149,7 @@ export class WorkerPool<W extends Work> {
       const report = await this.#options.run(work, delivery, signal);
       const result = { ...address, endedAt: Date.now(), ...report } as Ended;
       await this.#publish(result, `${stepId}.${delivery.attempt}`, signal);
+      crashPoint('before-work-ack');
       stepLog.info({ kind: report.kind, attempt: delivery.attempt, ms: result.endedAt - startedAt }, 'step done');
     } finally {
       clearInterval(alive);

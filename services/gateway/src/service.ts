@@ -3,7 +3,14 @@ import { connectBus, ensureStreams } from '@tailrace/bus';
 import { connectDatabase, pingDatabase } from '@tailrace/database';
 import { TailHub } from '@tailrace/log';
 import { watchRegistry } from '@tailrace/registry';
-import { addOpsRoutes, createMetrics, type Logger, type RunningService, type readEnv } from '@tailrace/service';
+import {
+  addOpsRoutes,
+  createMetrics,
+  type Logger,
+  natsCheck,
+  type RunningService,
+  type readEnv,
+} from '@tailrace/service';
 import { Gauge } from 'prom-client';
 import { Acceptance } from './acceptance.ts';
 import { createApp } from './app.ts';
@@ -68,13 +75,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
         if (!registry.current()) throw new Error('no registry has arrived');
       },
     },
-    {
-      name: 'nats',
-      async check() {
-        if (!bus.connected()) throw new Error('not connected');
-        await bus.nc.flush();
-      },
-    },
+    natsCheck(bus),
     { name: 'postgres', check: () => pingDatabase(database) },
   ]);
   const address = await app.listen({ host: config.HOST, port: config.PORT });

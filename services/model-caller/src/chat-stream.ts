@@ -52,7 +52,7 @@ const chunk = z.object({
       completion_tokens_details: z.object({ reasoning_tokens: tokens }).nullish(),
     })
     .nullish(),
-  error: z.union([z.string(), z.object({ message: z.string().nullish(), code: z.unknown() })]).nullish(),
+  error: z.union([z.string(), z.object({ message: z.string().nullish() })]).nullish(),
   object: z.string().nullish(),
   message: z.string().nullish(),
 });

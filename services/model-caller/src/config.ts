@@ -1,14 +1,9 @@
-import { commonEnv, env, secretEnv } from '@tailrace/service';
+import { env } from '@tailrace/service';
+import { workerEnv } from '@tailrace/worker';
 
 /** The environment of a model-caller; the README's table explains each variable. */
 export const modelCallerEnv = {
-  ...commonEnv,
-  ...secretEnv,
-  WORKER_CONCURRENCY: env.count(256),
-  ACK_WAIT_MS: env.milliseconds(10_000),
-  MAX_DELIVER: env.count(10),
-  REDELIVER_MS: env.milliseconds(500),
-  STARTED_AFTER_MS: env.milliseconds(500),
+  ...workerEnv,
   UPSTREAM_ATTEMPTS: env.count(3),
   UPSTREAM_BACKOFF_MS: env.milliseconds(250),
   UPSTREAM_MAX_BACKOFF_MS: env.milliseconds(20_000),

@@ -5,6 +5,7 @@ import { type Bus, type LogPosition, type ModelWork, partitionOf, type UpstreamC
 import type { FinishReason, ModelResult } from '@tailrace/chain';
 import { Fenced, type LogTarget, LogWriter } from '@tailrace/log';
 import { ApiError, type ErrorInfo, type Usage } from '@tailrace/protocol';
+import { crashPoint } from '@tailrace/service';
 import { ChatTranslator } from './chat-stream.ts';
 import { OutputBuilder } from './output-builder.ts';
 import { type Predecessor, readPredecessor } from './predecessor.ts';
@@ -103,7 +104,9 @@ async function answer(
     end = { finish: 'stop', usage: null, error: error.error.info };
   }
   const items = builder.items();
+  crashPoint('before-model-seal');
   const log = await writer.end(encodeSeal(end, items));
+  crashPoint('after-model-seal');
   return { result: { items, finish: end.finish, usage: end.usage }, error: end.error, log, calls };
 }
 

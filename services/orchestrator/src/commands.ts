@@ -12,7 +12,8 @@ import { isTerminal } from '@tailrace/chain';
 import type { StoredResponse } from '@tailrace/database';
 import { EMPTY_LOG } from '@tailrace/log';
 import { ApiError } from '@tailrace/protocol';
-import { crashPoint, type OrchestratorContext } from './context.ts';
+import { crashPoint } from '@tailrace/service';
+import type { OrchestratorContext } from './context.ts';
 import { dispatch } from './dispatcher.ts';
 import { bringLogUpToDate, positionBefore } from './projector.ts';
 import { type Committed, createResponse, markStarted, recordResult } from './store.ts';
@@ -95,7 +96,7 @@ export async function handleResult(
     { kind: report.kind, attempt: report.attempt, fresh: committed.fresh, status: committed.record.status },
     'step recorded',
   );
-  crashPoint('before-ack');
+  crashPoint('before-result-ack');
 }
 
 /** After an entry: its events, then its steps. */

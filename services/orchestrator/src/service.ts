@@ -2,7 +2,6 @@
 import type { JsMsg } from '@nats-io/jetstream';
 import {
   BlobExpired,
-  type Bus,
   CHAIN_STREAM,
   connectBus,
   ensureStreams,
@@ -16,6 +15,7 @@ import {
   addOpsRoutes,
   createMetrics,
   type Logger,
+  natsCheck,
   type RunningService,
   type readEnv,
   sealingSecret,
@@ -60,10 +60,7 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
   });
 
   const app = Fastify();
-  addOpsRoutes(app, createMetrics(), [
-    { name: 'nats', check: () => checkNats(bus) },
-    { name: 'postgres', check: () => pingDatabase(database) },
-  ]);
+  addOpsRoutes(app, createMetrics(), [natsCheck(bus), { name: 'postgres', check: () => pingDatabase(database) }]);
   const address = await app.listen({ host: config.HOST, port: config.PORT });
   log.info({ address }, 'orchestrator ready');
   return {
@@ -76,11 +73,6 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
       await database.destroy();
     },
   };
-}
-
-async function checkNats(bus: Bus): Promise<void> {
-  if (!bus.connected()) throw new Error('not connected');
-  await bus.nc.flush();
 }
 
 async function startConsumers(context: OrchestratorContext, config: Config) {

@@ -23,8 +23,8 @@ import {
   toRecord,
 } from '@tailrace/database';
 import { ApiError, newId, publicResponseId, type ResponseId } from '@tailrace/protocol';
+import { crashPoint } from '@tailrace/service';
 import type { Transaction } from 'kysely';
-import { crashPoint } from './context.ts';
 
 /** What became of a command: the chain as it stands, and the steps that this transaction added. */
 export interface Committed extends StoredResponse {

@@ -1,0 +1,115 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { hexOf, idempotentResponseId, itemId, newId, parseResponseId, publicResponseId } from '../src/index.ts';
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const times = fc.integer({ min: 0, max: 4_000_000_000_000 });
+
+describe('newId', () => {
+  test('is a lower-case UUIDv7 that sorts by its time', () => {
+    fc.assert(
+      fc.property(times, times, (a, b) => {
+        expect(newId(a)).toMatch(UUID);
+        expect(newId(a)[14]).toBe('7');
+        if (a < b) expect(newId(a) < newId(b)).toBe(true);
+      }),
+    );
+  });
+
+  test('is another one each time', () => {
+    expect(new Set(Array.from({ length: 1000 }, () => newId(0))).size).toBe(1000);
+  });
+});
+
+describe('the public id of a response', () => {
+  test('is resp_ and its 32 digits, and can be read back', () => {
+    fc.assert(
+      fc.property(fc.uuid(), (id) => {
+        expect(publicResponseId(id)).toBe(`resp_${hexOf(id)}`);
+        expect(hexOf(id)).toMatch(/^[0-9a-f]{32}$/);
+        expect(parseResponseId(publicResponseId(id))).toBe(id);
+      }),
+    );
+  });
+
+  test.each([
+    '',
+    'resp_',
+    '018f000000007000800000000000000f',
+    'msg_018f000000007000800000000000000f',
+    'resp_018f000000007000800000000000000',
+    'resp_018f000000007000800000000000000ff',
+    'resp_018F000000007000800000000000000F',
+    'resp_018f0000-0000-7000-8000-00000000000f',
+    'resp_018f00000000700080000000000000zz',
+    'resp_018f000000007000800000000000000f\n',
+    // 32 digits whose version and variant no identity has.
+    'resp_00000000000000000000000000000001',
+    'resp_ffffffffffffffff0fffffffffffffff',
+  ])('is not %j', (text) => {
+    expect(parseResponseId(text)).toBeUndefined();
+  });
+
+  test('whatever a client sends is read or refused, never an exception', () => {
+    const hex = fc.stringMatching(/^[0-9a-f]{32}$/).map((digits) => `resp_${digits}`);
+    fc.assert(
+      fc.property(fc.oneof(hex, fc.string()), (text) => {
+        const id = parseResponseId(text);
+        if (id !== undefined) expect(publicResponseId(id)).toBe(text);
+      }),
+    );
+  });
+});
+
+describe('idempotentResponseId', () => {
+  const tokens = fc.string({ unit: 'grapheme-ascii' });
+
+  test('is a well-formed id that its owner and key alone decide', () => {
+    fc.assert(
+      fc.property(tokens, tokens, (owner, key) => {
+        const id = idempotentResponseId(owner, key);
+        expect(id).toMatch(UUID);
+        expect(id[14]).toBe('8');
+        expect(idempotentResponseId(owner, key)).toBe(id);
+        expect(parseResponseId(publicResponseId(id))).toBe(id);
+      }),
+    );
+  });
+
+  test('differs when either does, also where one begins with the end of the other', () => {
+    fc.assert(
+      fc.property(fc.tuple(tokens, tokens), fc.tuple(tokens, tokens), (a, b) => {
+        fc.pre(a[0] !== b[0] || a[1] !== b[1]);
+        expect(idempotentResponseId(...a)).not.toBe(idempotentResponseId(...b));
+      }),
+    );
+    expect(idempotentResponseId('ab', 'c')).not.toBe(idempotentResponseId('a', 'bc'));
+  });
+
+  test('stays the same from release to release', () => {
+    expect(idempotentResponseId('alice', 'order-1')).toBe('88c47ba6-a1ca-89ae-9d9e-b1eb8c9d2bcf');
+  });
+});
+
+describe('itemId', () => {
+  const step = '018f0000-0000-7000-8000-00000000000f';
+  test.each([
+    ['message', 'msg_018f000000007000800000000000000f0000'],
+    ['reasoning', 'rs_018f000000007000800000000000000f0000'],
+    ['function_call', 'fc_018f000000007000800000000000000f0000'],
+    ['function_call_output', 'fco_018f000000007000800000000000000f0000'],
+    ['call', 'call_018f000000007000800000000000000f0000'],
+  ] as const)('of a %s', (kind, id) => {
+    expect(itemId(kind, step, 0)).toBe(id);
+  });
+
+  test('is a function of the step and the position, and fits into a call_id', () => {
+    fc.assert(
+      fc.property(fc.uuid(), fc.uuid(), fc.nat(100_000), fc.nat(100_000), (a, b, i, j) => {
+        expect(itemId('call', a, i)).toBe(itemId('call', a, i));
+        expect(itemId('call', a, i) === itemId('call', b, j)).toBe(a === b && i === j);
+        expect(itemId('call', a, i).length).toBeLessThanOrEqual(64);
+      }),
+    );
+  });
+});

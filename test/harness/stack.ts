@@ -1,0 +1,107 @@
+/** A whole Tailrace of real processes for one test file, on a database and a NATS of its own. */
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Bus, connectBus, logStream, logSubject } from '@tailrace/bus';
+import { type LocalConfig, type Replicas, type Role, type Stack, startStack } from '@tailrace/cli';
+import { type LogEnd, readEnd } from '@tailrace/log';
+import OpenAI from 'openai';
+import pg from 'pg';
+import { inject } from 'vitest';
+import { uuidOf } from './public-id.ts';
+
+/** What a test file wants. */
+export interface TestStackOptions {
+  replicas?: Partial<Replicas>;
+  env?: Record<string, string>;
+  envFor?: (role: Role, index: number) => Record<string, string>;
+  config?: LocalConfig;
+  restart?: boolean;
+}
+
+/** A stack with what tests need beside it. */
+export interface TestStack extends Stack {
+  /** The official client, at one of the gateways. */
+  openai(gateway?: number): OpenAI;
+  /** A raw request to one of the gateways, with the key. */
+  fetch(path: string, init?: RequestInit & { gateway?: number }): Promise<Response>;
+  /** The database, past every service. */
+  database: pg.Pool;
+  demoModelUrl: string;
+  /** The stream sequence and metadata of the last message of a response's log. */
+  logEnd(publicId: string): Promise<LogEnd | undefined>;
+  /** Takes a response's log away, as its expiry does. */
+  purgeLog(publicId: string): Promise<void>;
+}
+
+/** What makes faults show quickly: a dead worker is noticed within a second or two. */
+const QUICK = { ACK_WAIT_MS: '1500', REDELIVER_MS: '100', KEEP_ALIVE_MS: '2000', LOG_LEVEL: 'info' };
+
+/** Starts a stack; `stop()` leaves nothing behind. */
+export async function testStack(options: TestStackOptions = {}): Promise<TestStack> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'tailrace-stack-'));
+  const databaseUrl = await makeDatabase(inject('postgresUrl'));
+  const stack = await startStack({
+    dataDir,
+    databaseUrl,
+    replicas: options.replicas,
+    env: { ...QUICK, ...options.env },
+    envFor: options.envFor,
+    config: options.config,
+    restart: options.restart ?? false,
+    log: () => undefined,
+  });
+  const { demoModelUrl } = stack;
+  if (demoModelUrl === undefined) throw new Error('a test stack has a demo model');
+  const database = new pg.Pool({ connectionString: databaseUrl, max: 4 });
+  const gatewayUrl = (gateway: number) => {
+    const url = stack.gateways[gateway];
+    if (!url) throw new Error(`there is no gateway ${gateway}`);
+    return url;
+  };
+  const withBus = async <T>(use: (bus: Bus) => Promise<T>): Promise<T> => {
+    const bus = await connectBus({ url: stack.natsUrl, name: 'test' });
+    try {
+      return await use(bus);
+    } finally {
+      await bus.close();
+    }
+  };
+  return {
+    ...stack,
+    demoModelUrl,
+    database,
+    openai: (gateway = 0) => new OpenAI({ baseURL: `${gatewayUrl(gateway)}/v1`, apiKey: stack.apiKey, maxRetries: 0 }),
+    fetch(path, { gateway = 0, ...init } = {}) {
+      const headers = new Headers(init.headers);
+      if (!headers.has('authorization')) headers.set('authorization', `Bearer ${stack.apiKey}`);
+      if (init.body !== undefined && !headers.has('content-type')) headers.set('content-type', 'application/json');
+      return fetch(`${gatewayUrl(gateway)}${path}`, { ...init, headers });
+    },
+    logEnd: (publicId) => withBus((bus) => readEnd({ bus, partition: 0, id: uuidOf(publicId) })),
+    purgeLog: (publicId) =>
+      withBus(async (bus) => {
+        await bus.jsm.streams.purge(logStream(0), { filter: logSubject(0, uuidOf(publicId)) });
+      }),
+    async stop() {
+      await database.end();
+      await stack.stop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function makeDatabase(serverUrl: string): Promise<string> {
+  const name = `t_${randomBytes(8).toString('hex')}`;
+  const client = new pg.Client({ connectionString: serverUrl });
+  await client.connect();
+  try {
+    await client.query(`CREATE DATABASE ${name}`);
+  } finally {
+    await client.end();
+  }
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  return url.href;
+}
