@@ -42,6 +42,11 @@ export interface Follower {
    * `fresh` says that nothing had been appended when the follower was made, which spares the read of the stream.
    */
   events(options: { fresh: boolean }): AsyncGenerator<TailEvent, void>;
+  /** Bytes of live messages that wait to be taken. */
+  readonly waitingBytes: number;
+  /** Leaves the live messages to others: from now on the stream alone is read, each time `idleMs` have passed. */
+  detach(): void;
+  /** Lets go of everything; whoever iterates comes to an end. */
   close(): void;
 }
 
@@ -80,7 +85,14 @@ export class TailHub {
       this.#leave(id, queue);
       queue.close();
     };
-    return { events: ({ fresh }) => this.#events(id, queue, fresh, close), close };
+    return {
+      events: ({ fresh }) => this.#events(id, queue, fresh, close),
+      get waitingBytes() {
+        return queue.bytes;
+      },
+      detach: () => this.#leave(id, queue),
+      close,
+    };
   }
 
   close(): void {
@@ -190,6 +202,10 @@ class LiveQueue {
 
   constructor(limit: number) {
     this.#limit = limit;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
   }
 
   push(live: Live): void {

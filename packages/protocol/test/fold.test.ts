@@ -78,9 +78,18 @@ const inMessage = { item_id: 'msg_1', output_index: 0, content_index: 0 };
 const inThoughts = { item_id: 'rs_1', output_index: 0, content_index: 0 };
 const inCall = { item_id: 'fc_1', output_index: 0 };
 const openPart = { type: 'response.content_part.added', ...inMessage, part: textPart('') } as const;
-const delta = (text: string) =>
-  ({ type: 'response.output_text.delta', ...inMessage, delta: text, logprobs: [] }) as const;
-const textDone = (text: string) => ({ type: 'response.output_text.done', ...inMessage, text, logprobs: [] }) as const;
+const delta = (text: string): UnnumberedEvent => ({
+  type: 'response.output_text.delta',
+  ...inMessage,
+  delta: text,
+  logprobs: [],
+});
+const textDone = (text: string): UnnumberedEvent => ({
+  type: 'response.output_text.done',
+  ...inMessage,
+  text,
+  logprobs: [],
+});
 const partDone = (text: string) =>
   ({ type: 'response.content_part.done', ...inMessage, part: textPart(text) }) as const;
 

@@ -38,16 +38,16 @@ export async function handleCreate(
 ): Promise<void> {
   const command = decodeMessage<CreateCommand>(message.subject, message.bytes);
   const log = context.log.child({ response_id: command.id, correlation_id: command.correlationId });
-  if (command.expiresAt < Date.now() && !message.redelivered) {
-    log.warn('dropped a request that nobody waits for any more');
-    return;
-  }
-  let committed: Committed;
+  let committed: Committed | undefined;
   try {
     committed = await createResponse(context.database, command);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     reply(context, command, { accepted: false, error: error.info, param: error.param });
+    return;
+  }
+  if (!committed) {
+    log.warn('dropped a request that nobody waits for any more');
     return;
   }
   crashPoint('after-create-commit');

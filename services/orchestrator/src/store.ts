@@ -34,12 +34,15 @@ export interface Committed extends StoredResponse {
 }
 
 /**
- * Commits a new response with its first step, or finds the one that the command has already made.
+ * Commits a new response with its first step, or finds the one that the command has already made; undefined for a
+ * command that has expired before it made one.
  * @throws ApiError when the request cannot be accepted; nothing is made then.
  */
-export async function createResponse(database: Database, command: CreateCommand): Promise<Committed> {
-  await checkPrevious(database, command);
+export async function createResponse(database: Database, command: CreateCommand): Promise<Committed | undefined> {
   const now = Date.now();
+  // The client has been told to try again: what is not there yet must not come to be behind its back.
+  if (command.expiresAt < now) return findCreated(database, command);
+  await checkPrevious(database, command);
   const { id, owner, request, previousResponseId, createdAt } = command;
   const first = begin(
     {
@@ -85,12 +88,13 @@ export async function createResponse(database: Database, command: CreateCommand)
     return row !== undefined;
   });
   if (inserted) return { fresh: true, record: first.record, chain: first.chain, added: first.added };
-  return existing(database, command);
+  return findCreated(database, command);
 }
 
-async function existing(database: Database, command: CreateCommand): Promise<Committed> {
+async function findCreated(database: Database, command: CreateCommand): Promise<Committed | undefined> {
   const row = await responseQuery(database, command.id).executeTakeFirst();
-  if (!row || row.owner !== command.owner || row.body_hash !== command.bodyHash) {
+  if (!row) return undefined;
+  if (row.owner !== command.owner || row.body_hash !== command.bodyHash) {
     throw new ApiError('idempotency_key_reused');
   }
   return { fresh: false, record: toRecord(row), chain: await loadChain(database, command.id), added: [] };

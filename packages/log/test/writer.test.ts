@@ -1,0 +1,213 @@
+import { type Bus, PublishUncertain } from '@tailrace/bus';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  append,
+  decodeFrames,
+  EMPTY_LOG,
+  Fenced,
+  type LogMessage,
+  type LogMeta,
+  type LogTarget,
+  LogWriter,
+  positionAfter,
+  readEnd,
+  readLog,
+} from '../src/index.ts';
+import { delta, type TestNats, testNats } from './nats.ts';
+
+let nats: TestNats;
+beforeAll(async () => {
+  nats = await testNats();
+});
+afterAll(() => nats.stop());
+
+const never = new AbortController().signal;
+
+function writer(target: LogTarget, options: Partial<ConstructorParameters<typeof LogWriter>[0]> = {}): LogWriter {
+  return new LogWriter({
+    target,
+    from: EMPTY_LOG,
+    writer: 'one',
+    step: { id: 'step', attempt: 1 },
+    bufferLimit: 1_000_000,
+    messageLimit: 64_000,
+    signal: never,
+    ...options,
+  });
+}
+
+async function stored(target: LogTarget): Promise<LogMessage[]> {
+  const messages: LogMessage[] = [];
+  for await (const message of readLog(target, 0)) messages.push(message);
+  return messages;
+}
+
+function meta(fields: Partial<LogMeta> = {}): LogMeta {
+  return { first: 0, last: 0, cursor: 1, writer: 'one', step: null, seal: null, ended: null, ...fields };
+}
+
+describe('append', () => {
+  test('stores a message only directly after the one that its writer knows', async () => {
+    const target = nats.target();
+    const seq = await append(target, 0, meta(), Buffer.from('a'), never);
+    await expect(append(target, 0, meta({ writer: 'two' }), Buffer.from('b'), never)).rejects.toThrow(Fenced);
+    await append(target, seq, meta({ first: 1, last: 1 }), Buffer.from('c'), never);
+    expect((await stored(target)).map(({ bytes }) => Buffer.from(bytes).toString())).toEqual(['a', 'c']);
+  });
+
+  test('knows its own message again when the acknowledgement was lost', async () => {
+    const target = nats.target();
+    let lost = 0;
+    const deaf = { ...target, bus: deafBus(nats.bus, () => ++lost === 1) };
+    const seq = await append(deaf, 0, meta(), Buffer.from('a'), never);
+    expect(lost).toBe(1);
+    expect(await readEnd(target)).toEqual({ streamSeq: seq, meta: meta() });
+    expect((await stored(target)).length).toBe(1);
+  });
+
+  test('takes nobody else’s message for its own', async () => {
+    const target = nats.target();
+    await append(target, 0, meta({ writer: 'other' }), Buffer.from('b'), never);
+    const deaf = { ...target, bus: silencedOnce(nats.bus) };
+    await expect(append(deaf, 0, meta(), Buffer.from('a'), AbortSignal.timeout(5_000))).rejects.toThrow(Fenced);
+  });
+
+  test('carries what does not fit into a message', async () => {
+    const target = nats.target();
+    const large = Buffer.alloc(9 * 1024 * 1024, 'x');
+    await append(target, 0, meta(), large, never);
+    const [message] = await stored(target);
+    expect(Buffer.compare(message?.bytes ?? Buffer.alloc(0), large)).toBe(0);
+  });
+});
+
+/** A connection that loses acknowledgements: the message is stored, its writer does not hear of it. */
+function deafBus(bus: Bus, loses: () => boolean): Bus {
+  const publisher = Object.create(bus.publisher, {
+    publish: {
+      value: async (...args: Parameters<Bus['publisher']['publish']>) => {
+        const ack = await bus.publisher.publish(...args);
+        if (loses()) throw new PublishUncertain(args[0], 'lost by the test');
+        return ack;
+      },
+    },
+  });
+  return { ...bus, publisher };
+}
+
+/** A connection whose first message never leaves. */
+function silencedOnce(bus: Bus): Bus {
+  let sent = 0;
+  const publisher = Object.create(bus.publisher, {
+    publish: {
+      value: async (...args: Parameters<Bus['publisher']['publish']>) => {
+        sent += 1;
+        if (sent === 1) throw new PublishUncertain(args[0], 'kept back by the test');
+        return bus.publisher.publish(...args);
+      },
+    },
+  });
+  return { ...bus, publisher };
+}
+
+describe('a writer', () => {
+  test('numbers its events from where the log ends, and tells where it then ends', async () => {
+    const target = nats.target();
+    const seq = await append(target, 0, meta({ last: 2, cursor: 3 }), Buffer.from('x'), never);
+    const log = writer(target, { from: positionAfter(meta({ last: 2, cursor: 3 }), seq) });
+    log.write([delta('a'), delta('b')]);
+    const position = await log.end('{}');
+    const messages = (await stored(target)).slice(1);
+    expect(messages.flatMap(({ bytes }) => decodeFrames(bytes).map((event) => event.sequence_number))).toEqual([3, 4]);
+    expect(position).toEqual({ streamSeq: messages.at(-1)?.streamSeq, nextEvent: 5, cursor: 3 });
+  });
+
+  test('sends a slow stream event by event, and batches a fast one', async () => {
+    const slow = nats.target();
+    const slowWriter = writer(slow);
+    for (let index = 0; index < 5; index += 1) {
+      slowWriter.write([delta(`${index}`)]);
+      await nextMessage(slow, index + 1);
+    }
+    await slowWriter.end('{}');
+    expect((await stored(slow)).map(({ meta: each }) => each.last - each.first + 1)).toEqual([1, 1, 1, 1, 1, 0]);
+
+    const fast = nats.target();
+    const fastWriter = writer(fast);
+    for (let index = 0; index < 2_000; index += 1) fastWriter.write([delta(`${index}`)]);
+    await fastWriter.end('{}');
+    const messages = await stored(fast);
+    expect(messages.length).toBeLessThan(20);
+    expect(messages.flatMap(({ bytes }) => decodeFrames(bytes)).length).toBe(2_000);
+    for (const { bytes } of messages) expect(bytes.length).toBeLessThanOrEqual(64_000);
+  });
+
+  test('never divides a group of events', async () => {
+    const target = nats.target();
+    const log = writer(target, { messageLimit: 10 });
+    log.write([delta('a'), delta('b'), delta('c')]);
+    log.write([delta('d')]);
+    await log.end('{}');
+    expect((await stored(target)).map(({ meta: each }) => [each.first, each.last])).toEqual([
+      [0, 2],
+      [3, 3],
+    ]);
+  });
+
+  test('puts its seal on its last message, an empty one if need be', async () => {
+    const target = nats.target();
+    const log = writer(target);
+    log.write([delta('a')]);
+    await log.end('{"é":1}');
+    expect((await stored(target)).map(({ meta: each }) => each.seal)).toEqual(['{"é":1}']);
+
+    const silent = nats.target();
+    await writer(silent).end('{}');
+    expect((await stored(silent)).map(({ meta: each, bytes }) => [each.seal, bytes.length])).toEqual([['{}', 0]]);
+  });
+
+  test('that was taken over can append nothing more', async () => {
+    const target = nats.target();
+    const first = writer(target);
+    first.write([delta('a')]);
+    await nextMessage(target, 1);
+    const end = await readEnd(target);
+    if (!end) throw new Error('nothing is there');
+    const second = writer(target, { from: positionAfter(end.meta, end.streamSeq), writer: 'two' });
+    await second.claim();
+    first.write([delta('late')]);
+    await expect(first.end('{}')).rejects.toThrow(Fenced);
+    expect(() => first.write([delta('later')])).toThrow(Fenced);
+    second.write([delta('b')]);
+    await second.end('{}');
+    const events = (await stored(target)).flatMap(({ bytes }) => decodeFrames(bytes));
+    expect(events.map((event) => event.sequence_number)).toEqual([0, 1]);
+  });
+
+  test('holds its producer back while NATS is away, and loses nothing', async () => {
+    const bus = await nats.connect({ timeoutMs: 500 });
+    const target = nats.target(bus);
+    const log = writer(target, { bufferLimit: 1_000 });
+    process.kill(nats.pid, 'SIGSTOP');
+    try {
+      for (let index = 0; index < 50; index += 1) log.write([delta(`${index}`)]);
+      let ready = false;
+      const waiting = log.ready().then(() => {
+        ready = true;
+      });
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      expect(ready).toBe(false);
+      process.kill(nats.pid, 'SIGCONT');
+      await waiting;
+      await log.end('{}');
+    } finally {
+      process.kill(nats.pid, 'SIGCONT');
+    }
+    const events = (await stored(target)).flatMap(({ bytes }) => decodeFrames(bytes));
+    expect(events.map((event) => event.sequence_number)).toEqual(Array.from({ length: 50 }, (_, index) => index));
+  });
+});
+
+async function nextMessage(target: LogTarget, count: number): Promise<void> {
+  while ((await stored(target)).length < count) await new Promise((resolve) => setImmediate(resolve));
+}
