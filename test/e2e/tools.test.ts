@@ -68,8 +68,7 @@ describe('a loop of three model calls', () => {
       '!turn',
       '!say Done.',
     );
-    const stream = client.responses.stream({ model: 'recorded', input: text });
-    const response = await stream.finalResponse();
+    const response = await client.responses.create({ model: 'recorded', input: text });
     expect(response).toMatchObject({ status: 'completed', output_text: 'And now the rest.Done.' });
     expect(response.output.map((item) => item.type)).toEqual([
       'reasoning',

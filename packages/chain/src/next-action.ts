@@ -4,7 +4,7 @@
  * 1. An empty scope begins with one model call.
  * 2. A model call without calls of tools ends the scope.
  * 3. A model call with calls that the server can run is followed by all of them at once; calls of the client's own
- *    functions end the turn, after the server's.
+ *    functions end the turn, after the server's. A call of what nobody offers is answered with an error.
  * 4. When every sibling is terminal, the model is called again.
  * 5. A failed tool is the model's to read; a failed model call fails the scope.
  * 6. Caps are counted from the chain.
@@ -72,8 +72,8 @@ function afterModel(
       break;
   }
   const calls = liveCalls(result);
-  const own = new Set(request.server_tools.map((tool) => tool.name));
-  const toRun = calls.filter((call) => own.has(call.name));
+  const clients = new Set(request.body.tools?.map((tool) => tool.name));
+  const toRun = calls.filter((call) => !clients.has(call.name));
   if (siblings.length === 0 && toRun.length > 0) return { type: 'append', steps: toolSteps(request, chain, toRun) };
   if (siblings.some((step) => step.outcome.state === 'canceled')) return { type: 'incomplete', reason: 'cancelled' };
   if (calls.length > toRun.length || toRun.length === 0) return { type: 'complete' };
@@ -91,11 +91,18 @@ function callModel(request: AcceptedRequest, steps: readonly Step[]): Action {
 
 function toolSteps(request: AcceptedRequest, chain: readonly Step[], calls: OutputFunctionCall[]): NewStep[] {
   const limit = request.body.max_tool_calls ?? Number.POSITIVE_INFINITY;
-  const left = limit - chain.filter((step) => step.kind === 'tool_call').length;
-  return calls.map((call, position) => ({
+  const own = new Set(request.server_tools.map((tool) => tool.name));
+  // A call that was refused ended in the entry that added it; only those that were run count.
+  let left = limit - chain.filter((step) => step.kind === 'tool_call' && step.endedEntry !== step.addedEntry).length;
+  const refusalOf = (name: string): ErrorInfo | null => {
+    if (!own.has(name)) return errorInfo('tool_not_found', { name });
+    left -= 1;
+    return left >= 0 ? null : errorInfo('max_tool_calls_exceeded', { limit });
+  };
+  return calls.map((call) => ({
     kind: 'tool_call',
     request: { tool: call.name, call_id: call.call_id, arguments: call.arguments },
-    refusal: position < left ? null : errorInfo('max_tool_calls_exceeded', { limit }),
+    refusal: refusalOf(call.name),
   }));
 }
 

@@ -72,7 +72,20 @@ describe('nextAction', () => {
       ['nor broken ones', [model([call('search', undefined, 'incomplete'), call('weather')])], run(['weather', 1])],
       ['superseded calls alone are none', [model([superseded(call('search'))])], { type: 'complete' }],
       ['a call of the client ends the turn', [model([call('mine')])], { type: 'complete' }],
-      ['a call of what nobody offers is the client’s, too', [model([call('nobody')])], { type: 'complete' }],
+      [
+        'a call of what nobody offers is answered with an error',
+        [model([call('nobody')])],
+        {
+          type: 'append',
+          steps: [
+            {
+              kind: 'tool_call',
+              request: { tool: 'nobody', call_id: expect.any(String), arguments: expect.any(String) },
+              refusal: { code: 'tool_not_found', message: "There is no tool named 'nobody'." },
+            },
+          ],
+        },
+      ],
       [
         'a mixed turn ends when the server’s calls have',
         [model([call('search'), call('mine')]), search(ok)],

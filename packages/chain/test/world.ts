@@ -17,6 +17,7 @@ import {
 } from '../src/index.ts';
 
 /** The tools that the server of every world runs. */
+export const CLIENT_TOOL = 'client_function';
 export const SERVER_TOOLS = ['search', 'weather'];
 
 interface PlannedItem {
@@ -54,7 +55,7 @@ const item: fc.Arbitrary<PlannedItem> = fc.record({
   text: fc.string({ maxLength: 6 }),
   tool: fc.oneof(
     { weight: 12, arbitrary: fc.constantFrom(...SERVER_TOOLS) },
-    { weight: 1, arbitrary: fc.constantFrom('client_function', 'nobody_knows') },
+    { weight: 1, arbitrary: fc.constantFrom(CLIENT_TOOL, 'nobody_knows') },
   ),
   status: fc.oneof({ weight: 9, arbitrary: fc.constant('completed' as const) }, fc.constant('incomplete' as const)),
   superseded: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, fc.constant(true)),
@@ -101,7 +102,7 @@ export interface Moment {
 /** The request that a world begins with. */
 export function requestOf(world: World): AcceptedRequest {
   return {
-    body: { model: 'm', input: [], ...world.body },
+    body: { model: 'm', input: [], tools: [{ type: 'function', name: CLIENT_TOOL }], ...world.body },
     server_tools: SERVER_TOOLS.map((name) => ({ name, description: null, parameters: null })),
     max_iterations: world.maxIterations,
   };

@@ -86,6 +86,7 @@ export const ERRORS = {
   tool_http_error: entry(502, 'tool_error', 'The tool answered {status}: {body}'),
   tool_output_too_large: entry(502, 'tool_error', 'The output of the tool is larger than {limit} bytes.'),
   tool_invalid_arguments: entry(400, 'tool_error', 'The arguments are not a JSON object: {reason}.'),
+  tool_not_found: entry(404, 'tool_error', "There is no tool named '{name}'."),
   tool_unavailable: entry(502, 'tool_error', "The tool '{name}' is not registered any more."),
   max_tool_calls_exceeded: entry(
     400,

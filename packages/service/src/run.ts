@@ -40,7 +40,9 @@ export async function runService(log: Logger, drainMs: number, start: () => Prom
   };
   process.on('SIGTERM', () => void stop('SIGTERM'));
   process.on('SIGINT', () => void stop('SIGINT'));
-  process.on('disconnect', () => void stop('the parent is gone'));
+  process.on('disconnect', () => {
+    if (!stopping) void stop('the parent is gone');
+  });
   try {
     running = await start();
   } catch (error) {

@@ -154,8 +154,9 @@ async function* chunksOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<unknow
 }
 
 function hasFinish(chunk: unknown): boolean {
-  const choices = (chunk as { choices?: { finish_reason?: unknown }[] | null } | null)?.choices;
-  return choices?.some((choice) => choice.finish_reason !== null && choice.finish_reason !== undefined) ?? false;
+  const choices = (chunk as { choices?: unknown } | null)?.choices;
+  if (!Array.isArray(choices)) return false;
+  return choices.some((choice: { finish_reason?: unknown } | null) => (choice?.finish_reason ?? null) !== null);
 }
 
 interface ErrorResponse {

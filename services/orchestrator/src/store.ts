@@ -22,7 +22,7 @@ import {
   type Tables,
   toRecord,
 } from '@tailrace/database';
-import { ApiError, newId, publicResponseId, type ResponseId } from '@tailrace/protocol';
+import { ApiError, type InputItem, newId, publicResponseId, type ResponseId } from '@tailrace/protocol';
 import { crashPoint } from '@tailrace/service';
 import type { Transaction } from 'kysely';
 
@@ -103,7 +103,7 @@ async function findCreated(database: Database, command: CreateCommand): Promise<
 /** A request may only go on from a response of the same owner that has ended, and must answer its open calls. */
 async function checkPrevious(database: Database, command: CreateCommand): Promise<void> {
   const { previousResponseId, owner, request } = command;
-  if (previousResponseId === null) return;
+  if (previousResponseId === null) return checkCalls([], request.body.input);
   const previous = await loadResponse(database, previousResponseId);
   const id = publicResponseId(previousResponseId);
   if (!previous || previous.record.owner !== owner) {
@@ -112,11 +112,19 @@ async function checkPrevious(database: Database, command: CreateCommand): Promis
   if (!hasEnded(previous.record)) {
     throw new ApiError('previous_response_in_progress', { id }, { param: 'previous_response_id' });
   }
-  const answered = new Set(
-    request.body.input.flatMap((item) => (item.type === 'function_call_output' ? [item.call_id] : [])),
-  );
-  const open = openCalls(previous.chain).find((call) => !answered.has(call));
-  if (open !== undefined) throw new ApiError('tool_output_missing', { call_id: open }, { param: 'input' });
+  checkCalls(openCalls(previous.chain), request.body.input);
+}
+
+/** Every call has one output after it, and every output a call before it: model servers refuse anything else. */
+function checkCalls(open: readonly string[], input: readonly InputItem[]): void {
+  const waiting = new Set(open);
+  for (const item of input) {
+    if (item.type === 'function_call') waiting.add(item.call_id);
+    if (item.type !== 'function_call_output' || waiting.delete(item.call_id)) continue;
+    throw new ApiError('unknown_call_id', { call_id: item.call_id }, { param: 'input' });
+  }
+  const [missing] = waiting;
+  if (missing !== undefined) throw new ApiError('tool_output_missing', { call_id: missing }, { param: 'input' });
 }
 
 /** The calls of the last model step that nothing has answered. */

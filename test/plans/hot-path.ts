@@ -1,0 +1,155 @@
+/** The hot path as it is: the services' own functions, run against a database, with every statement they send kept. */
+import type { CreateCommand, ResultCommand } from '@tailrace/bus';
+import type { RecordedItem, ResponseRecord, Step } from '@tailrace/chain';
+import { type Database, loadResponse, loadTurns, type Tables } from '@tailrace/database';
+import { itemId, newId, type ResponseId } from '@tailrace/protocol';
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import {
+  type Committed,
+  countAttempt,
+  createResponse,
+  markStarted,
+  recordResult,
+} from '../../services/orchestrator/src/store.ts';
+import { silentResponses } from '../../services/orchestrator/src/sweep.ts';
+import type { Statement } from './explain.ts';
+import type { FilledDatabase } from './filled-database.ts';
+
+/** A statement of the hot path, and the operation that sent it. */
+export interface HotStatement extends Statement {
+  operation: string;
+}
+
+/** What ran, and what it sent. */
+export interface HotPath {
+  statements: HotStatement[];
+  /** How many turns the conversation had, and how many silent responses the sweep found. */
+  found: { turns: number; silent: number };
+  /** The response at its end. */
+  record: ResponseRecord;
+}
+
+type Ended = Exclude<ResultCommand, { kind: 'started' }>;
+
+const TOOLS = ['get_weather', 'get_time'];
+const SILENT_MS = 60_000;
+
+/** Takes a response through every operation of the hot path: created twice, a model call, two tools, a model call. */
+export async function runHotPath(filled: FilledDatabase): Promise<HotPath> {
+  const statements: HotStatement[] = [];
+  let operation = '';
+  const pool = new pg.Pool({ connectionString: filled.url, max: 1 });
+  const database: Database = new Kysely<Tables>({
+    dialect: new PostgresDialect({ pool }),
+    log: ({ query: { sql, parameters } }) => {
+      if (!/^(begin|commit|rollback)/.test(sql)) statements.push({ operation, sql, parameters });
+    },
+  });
+  const run = <T>(name: string, act: () => Promise<T>): Promise<T> => {
+    operation = name;
+    return act();
+  };
+  try {
+    const command = createCommand(filled.lastTurn);
+    const created = await run('create', () => createResponse(database, command));
+    await run('create again', () => createResponse(database, command));
+    const first = addressOf(command.id, created?.added[0]);
+    await run('started', () => markStarted(database, { kind: 'started', ...first }));
+    await run('count attempt', () => countAttempt(database, command.id));
+    const called = await run('model result', () => record(database, modelReport(first, callItems(first.stepId))));
+    let last = called;
+    for (const step of called.added) {
+      last = await run('tool result', () => record(database, toolReport(addressOf(command.id, step))));
+    }
+    const second = addressOf(command.id, last.added[0]);
+    const ended = await run('model result', () => record(database, modelReport(second, textItems(second.stepId))));
+    await run('retrieve', () => loadResponse(database, command.id));
+    const turns = await run('conversation', () => loadTurns(database, filled.lastTurn));
+    const silent = await run('sweep', () => silentResponses({ database }, SILENT_MS).execute());
+    // What this connection has scanned counts in the statistics now, not some seconds later.
+    await pool.query('SELECT pg_stat_force_next_flush()');
+    return { statements, found: { turns: turns.length, silent: silent.length }, record: ended.record };
+  } finally {
+    await database.destroy();
+  }
+}
+
+async function record(database: Database, report: Ended): Promise<Committed> {
+  const committed = await recordResult(database, report);
+  if (!committed?.fresh) throw new Error(`nothing was recorded of step ${report.stepId}`);
+  return committed;
+}
+
+function createCommand(previousResponseId: ResponseId): CreateCommand {
+  const now = Date.now();
+  return {
+    id: newId(now),
+    // Whose conversation it is: see the fill.
+    owner: 'owner-0',
+    request: {
+      body: { model: 'demo', input: [{ type: 'message', role: 'user', content: 'What is it like in Paris?' }] },
+      server_tools: TOOLS.map((name) => ({ name, description: null, parameters: null })),
+      max_iterations: 10,
+    },
+    previousResponseId,
+    bodyHash: null,
+    createdAt: now,
+    expiresAt: now + 10_000,
+    replyTo: 'nobody',
+    correlationId: '0'.repeat(32),
+  };
+}
+
+function addressOf(
+  responseId: ResponseId,
+  step: Step | undefined,
+): Omit<Extract<ResultCommand, { kind: 'started' }>, 'kind'> {
+  if (!step) throw new Error('there is no next step');
+  return { responseId, stepId: step.id, attempt: step.attempt, startedAt: Date.now(), correlationId: '0'.repeat(32) };
+}
+
+function callItems(step: string): RecordedItem[] {
+  return TOOLS.map((name, position) => ({
+    item: {
+      type: 'function_call',
+      id: itemId('function_call', step, position),
+      status: 'completed',
+      call_id: itemId('call', step, position),
+      name,
+      arguments: '{"city":"Paris"}',
+    },
+    upstream_call_id: `call_${position}`,
+  }));
+}
+
+function textItems(step: string): RecordedItem[] {
+  const content = [{ type: 'output_text' as const, text: 'Sunny.', annotations: [], logprobs: [] }];
+  return [
+    { item: { type: 'message', id: itemId('message', step, 0), status: 'completed', role: 'assistant', content } },
+  ];
+}
+
+function modelReport(address: ReturnType<typeof addressOf>, items: RecordedItem[]): Ended {
+  const call = { model: 'demo', upstream: 'http://127.0.0.1:9100', status: 200, ttfbMs: 5, durationMs: 50 };
+  const tokens = { inputTokens: 20, cachedTokens: 0, outputTokens: 5, reasoningTokens: 0 };
+  return {
+    kind: 'model_call',
+    ...address,
+    endedAt: Date.now(),
+    result: { items, finish: 'stop', usage: null },
+    error: null,
+    log: { streamSeq: 2, nextEvent: 10, cursor: 1 },
+    calls: [{ ...call, ...tokens, errorCode: null }],
+  };
+}
+
+function toolReport(address: ReturnType<typeof addressOf>): Ended {
+  return {
+    kind: 'tool_call',
+    ...address,
+    endedAt: Date.now(),
+    outcome: { result: { output: '{"conditions":"sunny"}' } },
+    calls: [{ tool: 'get_weather', status: 200, durationMs: 20, errorCode: null }],
+  };
+}
