@@ -1,15 +1,17 @@
 import type { TestProject } from 'vitest/node';
-import { embeddedInfra } from './infra.ts';
+import { chosenInfra, type InfraKind, startInfra } from './infra.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
+    infra: InfraKind;
     postgresUrl: string;
   }
 }
 
 /** Starts what all test files share; vitest calls what it returns at the end. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const infra = await embeddedInfra();
+  const infra = await startInfra(chosenInfra(process.env));
+  project.provide('infra', infra.kind);
   project.provide('postgresUrl', infra.postgresUrl);
   return () => infra.stop();
 }

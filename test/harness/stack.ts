@@ -9,6 +9,7 @@ import { type LogEnd, readEnd } from '@tailrace/log';
 import OpenAI from 'openai';
 import pg from 'pg';
 import { inject } from 'vitest';
+import { stackNats } from './infra.ts';
 import { uuidOf } from './public-id.ts';
 
 /** What a test file wants. */
@@ -42,8 +43,10 @@ const QUICK = { ACK_WAIT_MS: '1500', REDELIVER_MS: '100', KEEP_ALIVE_MS: '2000',
 export async function testStack(options: TestStackOptions = {}): Promise<TestStack> {
   const dataDir = await mkdtemp(join(tmpdir(), 'tailrace-stack-'));
   const databaseUrl = await makeDatabase(inject('postgresUrl'));
+  const nats = await stackNats(inject('infra'));
   const stack = await startStack({
     dataDir,
+    natsUrl: nats?.url,
     databaseUrl,
     replicas: options.replicas,
     env: { ...QUICK, ...options.env },
@@ -51,6 +54,9 @@ export async function testStack(options: TestStackOptions = {}): Promise<TestSta
     config: options.config,
     restart: options.restart ?? false,
     log: () => undefined,
+  }).catch(async (error) => {
+    await nats?.stop();
+    throw error;
   });
   const { demoModelUrl } = stack;
   if (demoModelUrl === undefined) throw new Error('a test stack has a demo model');
@@ -87,6 +93,7 @@ export async function testStack(options: TestStackOptions = {}): Promise<TestSta
     async stop() {
       await database.end();
       await stack.stop();
+      await nats?.stop();
       await rm(dataDir, { recursive: true, force: true });
     },
   };

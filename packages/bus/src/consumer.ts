@@ -1,13 +1,9 @@
-import {
-  AckPolicy,
-  type Consumer,
-  type ConsumerConfig,
-  DeliverPolicy,
-  JetStreamApiError,
-  type JsMsg,
-} from '@nats-io/jetstream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AckPolicy, type ConsumerConfig, DeliverPolicy, JetStreamApiError } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
 import type { Bus } from './connection.ts';
+import { Pull } from './pull.ts';
+import type { QueueMessage } from './queue-message.ts';
 
 /** A durable pull consumer on a work queue. */
 export interface QueueConsumerOptions {
@@ -25,28 +21,33 @@ export interface QueueConsumerOptions {
    * Works on one message. Resolving acknowledges it; throwing hands it back after `redeliverMs`. `signal` is aborted when
    * the process has no time left.
    */
-  handle(message: JsMsg, signal: AbortSignal): Promise<void>;
-  onError(error: unknown, message: JsMsg | null): void;
+  handle(message: QueueMessage, signal: AbortSignal): Promise<void>;
+  onError(error: unknown, message: QueueMessage | null): void;
   redeliverMs: number;
 }
 
-/** The most pull requests that one process has waiting at the server. */
-const WAITING_PULLS = 8;
-const PULL_EXPIRES_MS = 10_000;
+/** The queue of a consumer could not be served for a moment; it is being looked after. */
+export class QueueTrouble extends Error {
+  constructor(durable: string, reason: string) {
+    super(`consumer ${durable}: ${reason}`);
+    this.name = 'QueueTrouble';
+  }
+}
+
+const RECOVER_MS = { first: 100, most: 2_000 };
 
 /**
- * A loop over a work queue: it asks for a message only when it has a free hand for it, so nothing waits in the process
- * while its time runs out, and tells the server that it is still at work.
+ * Works on a queue. It takes a message only when it has a free hand for it, so nothing waits in the process while its time
+ * runs out, and tells the server that it is still at work.
  */
 export class QueueConsumer {
   readonly #bus: Bus;
   readonly #options: QueueConsumerOptions;
   readonly #abort = new AbortController();
   readonly #running = new Set<Promise<void>>();
-  readonly #pulls = new Set<Promise<void>>();
+  #pull: Pull | undefined;
+  #recovering: Promise<void> | undefined;
   #stopping = false;
-  #wake: (() => void) | undefined;
-  #loop: Promise<void> | undefined;
 
   constructor(bus: Bus, options: QueueConsumerOptions) {
     this.#bus = bus;
@@ -61,89 +62,60 @@ export class QueueConsumer {
   /** Makes the consumer when it is not there, and begins. */
   async start(): Promise<void> {
     await this.#ensure();
-    this.#loop = this.#run();
+    const { stream, durable, limit } = this.#options;
+    this.#pull = new Pull(this.#bus, {
+      stream,
+      durable,
+      free: () => limit - this.#running.size,
+      onMessage: (message) => this.#begin(message),
+      onTrouble: (reason) => {
+        this.#options.onError(new QueueTrouble(durable, reason), null);
+        this.#recovering ??= this.#recover();
+      },
+    });
+    this.#pull.ask();
   }
 
   /** Takes no more messages; waits for those under way up to `deadlineMs`, then aborts them, and they go to others. */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping = true;
-    this.#wake?.();
-    await this.#loop;
+    this.#pull?.close();
+    await this.#recovering;
     const timer = setTimeout(() => this.#abort.abort(), deadlineMs);
     await Promise.allSettled([...this.#running]);
     clearTimeout(timer);
-  }
-
-  async #run(): Promise<void> {
-    let consumer: Consumer | undefined;
-    while (!this.#stopping) {
-      try {
-        consumer ??= await this.#bus.js.consumers.get(this.#options.stream, this.#options.durable);
-        while (!this.#stopping && this.#canPull()) this.#pull(consumer);
-        await this.#change();
-      } catch (error) {
-        consumer = undefined;
-        this.#options.onError(error, null);
-        await this.#recover();
-      }
-    }
+    // What was said last must have left before anybody closes the connection.
+    if (this.#bus.connected()) await this.#bus.nc.flush();
   }
 
   /** The consumer may have gone with the server's data: it is made again before anything is asked of it. */
   async #recover(): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, 250));
-    if (this.#stopping) return;
-    try {
-      await this.#ensure();
-    } catch (error) {
-      this.#options.onError(error, null);
+    for (let wait = RECOVER_MS.first; !this.#stopping; wait = Math.min(wait * 2, RECOVER_MS.most)) {
+      await sleep(wait);
+      try {
+        await this.#ensure();
+        break;
+      } catch (error) {
+        this.#options.onError(error, null);
+      }
     }
+    this.#recovering = undefined;
+    if (!this.#stopping) this.#pull?.resume();
   }
 
-  #canPull(): boolean {
-    return this.#pulls.size < WAITING_PULLS && this.#pulls.size + this.#running.size < this.#options.limit;
-  }
-
-  #failed: unknown;
-
-  #pull(consumer: Consumer): void {
-    const pull = consumer
-      .next({ expires: PULL_EXPIRES_MS })
-      .then((message) => {
-        if (message === null) return;
-        if (this.#stopping) message.nak();
-        else this.#begin(message);
-      })
-      .catch((error: unknown) => {
-        this.#failed = error;
-      })
-      .finally(() => {
-        this.#pulls.delete(pull);
-        this.#wake?.();
-      });
-    this.#pulls.add(pull);
-  }
-
-  async #change(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-      if (this.#stopping || this.#canPull()) resolve();
-    });
-    this.#wake = undefined;
-    const failed = this.#failed;
-    this.#failed = undefined;
-    if (failed !== undefined) throw failed;
-  }
-
-  #begin(message: JsMsg): void {
+  #begin(message: QueueMessage): void {
+    if (this.#stopping) {
+      message.nak();
+      return;
+    }
     const running = this.#work(message).finally(() => {
       this.#running.delete(running);
-      this.#wake?.();
+      if (!this.#stopping) this.#pull?.ask();
     });
     this.#running.add(running);
   }
 
-  async #work(message: JsMsg): Promise<void> {
+  async #work(message: QueueMessage): Promise<void> {
     const alive = setInterval(() => message.working(), Math.max(100, this.#options.ackWaitMs / 3));
     try {
       await this.#options.handle(message, this.#abort.signal);

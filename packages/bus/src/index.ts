@@ -1,7 +1,7 @@
 /** NATS: subjects, streams, the messages between services, and the queues they travel in. */
 export { BlobStore } from './blob.ts';
 export { type Bus, type BusOptions, connectBus } from './connection.ts';
-export { QueueConsumer, type QueueConsumerOptions } from './consumer.ts';
+export { QueueConsumer, type QueueConsumerOptions, QueueTrouble } from './consumer.ts';
 export {
   type CreateCommand,
   type CreateReply,
@@ -18,5 +18,6 @@ export {
 } from './messages.ts';
 export { BlobExpired, isAside, payloadOf, publishPayload, publishUntilStored } from './payload.ts';
 export { AckedPublisher, PublishRejected, PublishUncertain, type StoredAck } from './publisher.ts';
+export type { QueueMessage } from './queue-message.ts';
 export { ensureStreams, replicasFor, type StreamOptions } from './streams.ts';
 export * from './subjects.ts';

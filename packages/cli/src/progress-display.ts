@@ -12,7 +12,8 @@ export interface ProgressDisplay {
 
 /** On a terminal a spinner with what is being started, above it what is ready; elsewhere plain lines. */
 export function progressDisplay(stream: NodeJS.WriteStream, title: string): ProgressDisplay {
-  return stream.isTTY ? terminalDisplay(stream, title) : plainDisplay(stream);
+  // A terminal without a size, as some programs make them, has no lines to draw over.
+  return stream.isTTY && stream.columns > 0 ? terminalDisplay(stream, title) : plainDisplay(stream);
 }
 
 function plainDisplay(stream: NodeJS.WriteStream): ProgressDisplay {

@@ -88,6 +88,8 @@ class StackStart {
   async run(): Promise<Stack> {
     const { log } = this.#options;
     const dir = this.#dataDir.path;
+    // What a killed start left behind names processes that are gone.
+    await this.#runFile.remove();
     if (this.#options.fresh === true) await emptyDataDir(dir, log);
     const kept = await keptKeys(dir);
     const keys: Keys = {

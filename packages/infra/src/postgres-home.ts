@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
-import { chmod, lstat, mkdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { chmod, lstat, mkdir, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join, sep } from 'node:path';
 import type { Log } from './log.ts';
 import { canEnter, type ServerUser } from './postgres-user.ts';
 
 const RECORD = 'data-is-in';
+const OWNER = 'data-of';
 const BASES = ['/var/lib', '/var/tmp'];
 
 /** Folders of a Postgres server. */
@@ -27,11 +29,14 @@ export async function openHome(path: string, user: ServerUser | undefined, log: 
   // Others may pass through this folder; what is inside has its own modes.
   await chmod(dir, ((await stat(dir)).mode & 0o777) | 0o011);
   if (await canEnter(dir, user)) return { dir, dataDir: join(dir, 'data') };
-  const away = join(await sharedBase(user), nameOf(dir));
+  const base = await sharedBase(user);
+  await sweep(base);
+  const away = join(base, nameOf(dir));
   // A home nobody recorded belonged to a folder that was deleted since.
   await rm(away, { recursive: true, force: true });
   await mkdir(away, { mode: 0o711 });
   await chmod(away, 0o711);
+  await writeFile(join(away, OWNER), `${dir}\n`, { mode: 0o600 });
   await writeFile(join(dir, RECORD), `${away}\n`, { mode: 0o600 });
   log(`postgres: ${dir} is out of reach of the user it runs as, so its data is in ${away}`);
   return { dir, dataDir: join(away, 'data') };
@@ -69,18 +74,46 @@ export async function sharedBase(user: ServerUser): Promise<string> {
   );
 }
 
+/**
+ * Removes the homes of temporary folders that are gone: nobody else will. Other folders may only be out of sight, on a
+ * disk that comes back.
+ */
+async function sweep(base: string): Promise<void> {
+  const temporary = `${await realpath(tmpdir())}${sep}`;
+  for (const name of await readdir(base)) {
+    const owner = await readLine(join(base, name, OWNER));
+    if (owner === undefined || !owner.startsWith(temporary) || (await exists(owner))) continue;
+    await rm(join(base, name), { recursive: true, force: true });
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw error;
+  }
+}
+
 async function makeFolder(path: string): Promise<string> {
   await mkdir(path, { recursive: true });
   return realpath(path);
 }
 
 async function recordedHome(dir: string): Promise<string | undefined> {
+  const home = await readLine(join(dir, RECORD));
+  // The record of a copied folder names the original's data.
+  return home !== undefined && basename(home) === nameOf(dir) ? home : undefined;
+}
+
+async function readLine(path: string): Promise<string | undefined> {
   try {
-    const home = (await readFile(join(dir, RECORD), 'utf8')).trim();
-    // The record of a copied folder names the original's data.
-    return basename(home) === nameOf(dir) ? home : undefined;
+    return (await readFile(path, 'utf8')).trim();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw error;
   }
 }

@@ -1,5 +1,4 @@
 /** What the workers share: a queue for each registered source of work, and the report of every step. */
-import type { JsMsg } from '@nats-io/jetstream';
 import {
   BlobExpired,
   type Bus,
@@ -11,6 +10,7 @@ import {
   payloadOf,
   publishUntilStored,
   QueueConsumer,
+  type QueueMessage,
   type ResultCommand,
   WORK_STREAM,
   type Work,
@@ -128,7 +128,7 @@ export class WorkerPool<W extends Work> {
     });
   }
 
-  async #handle(message: JsMsg, signal: AbortSignal): Promise<void> {
+  async #handle(message: QueueMessage, signal: AbortSignal): Promise<void> {
     const { bus, log } = this.#options;
     let work: W;
     try {
@@ -140,7 +140,7 @@ export class WorkerPool<W extends Work> {
       return;
     }
     const { responseId, stepId, correlationId } = work;
-    const delivery = { attempt: work.attempt + message.info.deliveryCount - 1, redelivered: message.redelivered };
+    const delivery = { attempt: work.attempt + message.deliveryCount - 1, redelivered: message.redelivered };
     const startedAt = Date.now();
     const address = { responseId, stepId, attempt: delivery.attempt, startedAt, correlationId };
     const stepLog = log.child({ response_id: responseId, step_id: stepId, correlation_id: correlationId });

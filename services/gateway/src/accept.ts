@@ -43,7 +43,7 @@ export function acceptRequest(
 
 function inputItems(body: CreateResponseBody): InputItem[] {
   if (typeof body.input === 'string') return [{ type: 'message', role: 'user', content: body.input }];
-  if (body.input.length === 0 && !body.previous_response_id) {
+  if (body.input.length === 0 && (body.previous_response_id ?? null) === null) {
     throw new ApiError('missing_required_parameter', { param: 'input' }, { param: 'input' });
   }
   return body.input;
@@ -73,9 +73,10 @@ function checkToolNames(body: CreateResponseBody, taken: ReadonlySet<string>): v
 }
 
 function previousId(body: CreateResponseBody): ResponseId | null {
-  if (!body.previous_response_id) return null;
-  const id = parseResponseId(body.previous_response_id);
+  const { previous_response_id } = body;
+  if (previous_response_id === null || previous_response_id === undefined) return null;
+  const id = parseResponseId(previous_response_id);
   if (id) return id;
-  const detail = { id: body.previous_response_id };
+  const detail = { id: previous_response_id };
   throw new ApiError('previous_response_not_found', detail, { param: 'previous_response_id' });
 }

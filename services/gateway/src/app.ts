@@ -21,6 +21,7 @@ export function createApp(context: GatewayContext, options: AppOptions): Fastify
     requestTimeout: 0,
     keepAliveTimeout: 72_000,
   });
+  app.removeContentTypeParser('text/plain');
   let open = 0;
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);

@@ -36,7 +36,8 @@ export async function handleCreate(
   const id = idempotencyKey === null ? newId(now) : idempotentResponseId(key.owner, idempotencyKey);
   const bodyHash = idempotencyKey === null ? null : createHash('sha256').update(JSON.stringify(body)).digest('hex');
   if (body.background && !body.stream) {
-    await commit(context, request, { id, key, acceptable, bodyHash, now });
+    const { existed } = await commit(context, request, { id, key, acceptable, bodyHash, now });
+    if (existed) return (await readResponse(context, id, key.owner)).resource;
     return accepted(id, key, acceptable, now);
   }
   const follower = context.tails.follow(id);
@@ -100,15 +101,20 @@ async function result(
   owner: string,
   fresh: boolean,
 ): Promise<ResponseResource> {
-  for await (const event of follower.events({ fresh })) {
-    if (event.type === 'message' && event.message.meta.ended !== null) {
-      const last = decodeFrames(event.message.bytes).at(-1);
-      if (last && 'response' in last) return last.response;
+  const finished = context.streams.enter(() => follower.close());
+  try {
+    for await (const event of follower.events({ fresh })) {
+      if (event.type === 'message' && event.message.meta.ended !== null) {
+        const last = decodeFrames(event.message.bytes).at(-1);
+        if (last && 'response' in last) return last.response;
+      }
+      if (event.type === 'empty') {
+        const stored = await readResponse(context, id, owner);
+        if (stored.ended) return stored.resource;
+      }
     }
-    if (event.type === 'empty') {
-      const stored = await readResponse(context, id, owner);
-      if (stored.ended) return stored.resource;
-    }
+  } finally {
+    finished();
   }
   throw new ApiError('unavailable', { reason: 'the gateway is stopping; the response goes on' });
 }
@@ -117,5 +123,6 @@ function idempotencyKeyOf(request: FastifyRequest): string | null {
   const header = request.headers['idempotency-key'];
   if (header === undefined || header === '') return null;
   if (typeof header === 'string' && header.length <= 255) return header;
-  throw new ApiError('invalid_value', { param: 'Idempotency-Key', reason: 'at most 255 characters are allowed' });
+  const param = 'Idempotency-Key';
+  throw new ApiError('invalid_value', { param, reason: 'at most 255 characters are allowed' }, { param });
 }

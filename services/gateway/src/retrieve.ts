@@ -10,7 +10,10 @@ import { streamLog } from './sse.ts';
 import { stepTree } from './step-tree.ts';
 
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
-const eventNumber = z.coerce.number().pipe(z.int().min(0));
+const eventNumber = z
+  .string()
+  .regex(/^\d{1,15}$/, 'it is not the number of an event')
+  .transform(Number);
 const retrieveQuery = z.object({
   stream: flag.default(false),
   starting_after: eventNumber.optional(),

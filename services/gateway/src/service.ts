@@ -84,9 +84,11 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     async stop() {
       draining = true;
       const closing = app.close();
+      // A connection that clients keep open becomes idle when its last answer is out.
+      const idle = setInterval(() => app.server.closeIdleConnections(), 50);
       await context.streams.drain(config.DRAIN_MS);
-      app.server.closeIdleConnections();
       await closing;
+      clearInterval(idle);
       tails.close();
       registry.close();
       await bus.close();

@@ -27,7 +27,7 @@ export interface StreamOptions {
 export async function streamLog(context: GatewayContext, reply: FastifyReply, options: StreamOptions): Promise<void> {
   reply.hijack();
   const out = reply.raw;
-  const finished = context.streams.enter(out);
+  const finished = context.streams.enter(() => out.destroy());
   try {
     out.writeHead(200, {
       ...stringHeaders(reply),

@@ -1,28 +1,26 @@
-import type { ServerResponse } from 'node:http';
-
-/** The streams that are open in this process, so that a drain can wait for them and then end them. */
+/** The responses that clients follow in this process, so that a drain can wait for their ends and then cut the rest. */
 export class OpenStreams {
-  readonly #open = new Set<ServerResponse>();
+  readonly #open = new Set<() => void>();
   #empty: (() => void) | undefined;
 
   get size(): number {
     return this.#open.size;
   }
 
-  /** Registers a stream; call what it returns when the stream is over. */
-  enter(out: ServerResponse): () => void {
-    this.#open.add(out);
+  /** Registers a stream, or a request that waits for the end; `cut` ends it early. Call what it returns when it is over. */
+  enter(cut: () => void): () => void {
+    this.#open.add(cut);
     return () => {
-      this.#open.delete(out);
+      this.#open.delete(cut);
       if (this.#open.size === 0) this.#empty?.();
     };
   }
 
-  /** Resolves when every stream is over; those that last longer than `ms` are cut, and their clients can come back. */
+  /** Resolves when everything is over; what lasts longer than `ms` is cut, and its clients can come back. */
   async drain(ms: number): Promise<void> {
     if (this.#open.size === 0) return;
     const timer = setTimeout(() => {
-      for (const out of this.#open) out.destroy();
+      for (const cut of this.#open) cut();
     }, ms);
     await new Promise<void>((resolve) => {
       this.#empty = resolve;

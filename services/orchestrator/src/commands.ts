@@ -1,11 +1,11 @@
 /** What the orchestrator does with each message: commit first, then publish what follows from the chain. */
-import type { JsMsg } from '@nats-io/jetstream';
 import {
   type CreateCommand,
   type CreateReply,
   decodeMessage,
   encodeMessage,
   type LogPosition,
+  type QueueMessage,
   type ResultCommand,
 } from '@tailrace/bus';
 import { isTerminal } from '@tailrace/chain';
@@ -26,7 +26,7 @@ export interface ChainMessage {
 }
 
 /** The kind of a message, from its subject `tr.chain.<p>.<kind>`. */
-export function kindOf(message: JsMsg): string {
+export function kindOf(message: QueueMessage): string {
   return message.subject.slice(message.subject.lastIndexOf('.') + 1);
 }
 

@@ -1,5 +1,4 @@
 /** An orchestrator: it takes the messages to the chain, one partition after another, and sweeps for what was lost. */
-import type { JsMsg } from '@nats-io/jetstream';
 import {
   BlobExpired,
   CHAIN_STREAM,
@@ -8,6 +7,7 @@ import {
   MalformedMessage,
   payloadOf,
   QueueConsumer,
+  type QueueMessage,
 } from '@tailrace/bus';
 import { connectDatabase, pingDatabase } from '@tailrace/database';
 import { publishRegistry, readRegistryConfig, Sealer } from '@tailrace/registry';
@@ -99,7 +99,7 @@ async function startConsumers(context: OrchestratorContext, config: Config) {
   );
 }
 
-async function handle(context: OrchestratorContext, message: JsMsg, signal: AbortSignal): Promise<void> {
+async function handle(context: OrchestratorContext, message: QueueMessage, signal: AbortSignal): Promise<void> {
   try {
     const bytes = await payloadOf(context.bus, message);
     const chainMessage: ChainMessage = { subject: message.subject, bytes, redelivered: message.redelivered };

@@ -1,0 +1,62 @@
+import { type Msg, type MsgHdrs, nanos } from '@nats-io/nats-core';
+
+/** A message of a work queue, in the hands of one process. What is said of it after it was answered has no effect. */
+export class QueueMessage {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly headers: MsgHdrs | undefined;
+  /** How often the server has given the message to somebody, this time included. */
+  readonly deliveryCount: number;
+  readonly #msg: Msg;
+  #answered = false;
+
+  constructor(msg: Msg) {
+    this.#msg = msg;
+    this.subject = msg.subject;
+    this.data = msg.data;
+    this.headers = msg.headers;
+    this.deliveryCount = deliveryCountOf(msg.reply ?? '');
+  }
+
+  /** Somebody may have begun to work on it before. */
+  get redelivered(): boolean {
+    return this.deliveryCount > 1;
+  }
+
+  /** It is done: the queue forgets it. */
+  ack(): void {
+    this.#answer('+ACK');
+  }
+
+  /** Somebody else shall have it, after `delayMs`. */
+  nak(delayMs = 0): void {
+    this.#answer(delayMs === 0 ? '-NAK' : `-NAK {"delay": ${nanos(delayMs)}}`);
+  }
+
+  /** Nobody can make anything of it: the queue forgets it. */
+  term(): void {
+    this.#answer('+TERM');
+  }
+
+  /** It is being worked on: the server's clock begins anew. */
+  working(): void {
+    if (!this.#answered) this.#msg.respond('+WPI');
+  }
+
+  #answer(text: string): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    this.#msg.respond(text);
+  }
+}
+
+/**
+ * The delivery count in an acknowledgement subject: `$JS.ACK.<stream>.<consumer>.<count>.…` with nine tokens, or with the
+ * domain and the account before the stream and at least eleven.
+ */
+function deliveryCountOf(reply: string): number {
+  const tokens = reply.split('.');
+  const count = Number(tokens[tokens.length > 9 ? 6 : 4]);
+  if (!reply.startsWith('$JS.ACK.') || !Number.isInteger(count)) throw new Error(`${reply} acknowledges nothing`);
+  return count;
+}

@@ -1,0 +1,125 @@
+import { createResponseBody, validate } from '@tailrace/protocol';
+import { type RegisteredTool, RegistryView } from '@tailrace/registry';
+import { describe, expect, test } from 'vitest';
+import { acceptRequest } from '../src/accept.ts';
+
+const tool = (name: string, change: Partial<RegisteredTool> = {}): RegisteredTool => ({
+  name,
+  kind: 'http',
+  groups: ['everyone'],
+  models: null,
+  description: `What ${name} does.`,
+  parameters: { type: 'object' },
+  url: 'http://127.0.0.1/',
+  headers: {},
+  timeoutMs: 1_000,
+  concurrency: 1,
+  idempotent: false,
+  ...change,
+});
+
+const registry = new RegistryView({
+  keys: [],
+  models: [
+    { name: 'small', groups: ['everyone'], concurrency: 1, upstreams: [] },
+    { name: 'bare', groups: ['everyone'], concurrency: 1, upstreams: [] },
+    { name: 'secret', groups: ['staff'], concurrency: 1, upstreams: [] },
+  ],
+  tools: [tool('look', { models: ['small'] }), tool('audit', { groups: ['staff'] })],
+});
+const key = { name: 'k', hash: '', owner: 'me', groups: ['everyone'] };
+const staff = { ...key, groups: ['everyone', 'staff'] };
+
+const MAX_ITERATIONS = 7;
+const accept = (body: Record<string, unknown>, by = key) =>
+  acceptRequest(validate(createResponseBody, { model: 'small', input: 'Hi', ...body }), by, registry, MAX_ITERATIONS);
+
+/** The code and the parameter of the error that `body` is refused with. */
+function refusal(body: Record<string, unknown>, by = key): unknown {
+  try {
+    accept(body, by);
+  } catch (error) {
+    const { code, param } = error as { code: string; param: string };
+    return { code, param };
+  }
+  return undefined;
+}
+
+const fn = (name: string) => ({ type: 'function', name });
+
+describe('what is kept of a request', () => {
+  test('the body with its input as items, the tools of the server, the cap; not how it is answered', () => {
+    const { request, previousResponseId } = accept({ stream: true, stream_options: {}, temperature: 0.5 });
+    expect(request).toEqual({
+      body: { model: 'small', temperature: 0.5, input: [{ type: 'message', role: 'user', content: 'Hi' }] },
+      server_tools: [{ name: 'look', description: 'What look does.', parameters: { type: 'object' } }],
+      max_iterations: MAX_ITERATIONS,
+    });
+    expect(previousResponseId).toBeNull();
+  });
+
+  test('the identity in previous_response_id; then no input is needed', () => {
+    const { request, previousResponseId } = accept({
+      previous_response_id: 'resp_0190a1b2c3d47e8f9a0b1c2d3e4f5a6b',
+      input: [],
+    });
+    expect(previousResponseId).toBe('0190a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b');
+    expect(request.body.input).toEqual([]);
+  });
+
+  test('the tools are those of the key’s groups and of the model', () => {
+    const names = (model: string, by: typeof key) => accept({ model }, by).request.server_tools.map(({ name }) => name);
+    expect(names('small', key)).toEqual(['look']);
+    expect(names('small', staff)).toEqual(['audit', 'look']);
+    expect(names('bare', key)).toEqual([]);
+  });
+});
+
+describe('what is refused', () => {
+  test('a model that the key may not use, as one that there is not', () => {
+    const error = { code: 'model_not_found', param: 'model' };
+    expect(refusal({ model: 'none' })).toEqual(error);
+    expect(refusal({ model: 'secret' })).toEqual(error);
+    expect(refusal({ model: 'secret' }, staff)).toBeUndefined();
+  });
+
+  test('no input and nothing to go on from', () => {
+    expect(refusal({ input: [] })).toEqual({ code: 'missing_required_parameter', param: 'input' });
+    expect(refusal({ input: '' })).toBeUndefined();
+  });
+
+  test('a name that is taken by a tool of the server, for those who have it', () => {
+    expect(refusal({ tools: [fn('own'), fn('look')] })).toEqual({ code: 'tool_name_taken', param: 'tools[1].name' });
+    expect(refusal({ model: 'bare', tools: [fn('look')] })).toBeUndefined();
+    expect(refusal({ tools: [fn('audit')] })).toBeUndefined();
+    expect(refusal({ tools: [fn('audit')] }, staff)).toEqual({ code: 'tool_name_taken', param: 'tools[0].name' });
+  });
+
+  test('a name twice', () => {
+    expect(refusal({ tools: [fn('a'), fn('b'), fn('b')] })).toEqual({
+      code: 'duplicate_tool_name',
+      param: 'tools[2].name',
+    });
+  });
+
+  test('a choice of tools that there are not', () => {
+    const error = { code: 'invalid_value', param: 'tool_choice' };
+    expect(refusal({ model: 'bare', tool_choice: 'required' })).toEqual(error);
+    expect(refusal({ model: 'bare', tool_choice: 'auto' })).toBeUndefined();
+    expect(refusal({ tool_choice: 'required' })).toBeUndefined();
+    expect(refusal({ tool_choice: fn('own') })).toEqual(error);
+    expect(refusal({ tools: [fn('own')], tool_choice: fn('own') })).toBeUndefined();
+    expect(refusal({ tool_choice: fn('look') })).toBeUndefined();
+    const allowed = (...names: string[]) => ({ type: 'allowed_tools', tools: names.map(fn) });
+    expect(refusal({ tool_choice: allowed('look', 'own') })).toEqual(error);
+    expect(refusal({ tools: [fn('own')], tool_choice: allowed('look', 'own') })).toBeUndefined();
+  });
+
+  test.each(['', 'resp_', 'resp_0190a1b2c3d47e8f9a0b1c2d3e4f5a6', '0190a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b'])(
+    'a previous_response_id that is none: "%s"',
+    (previous_response_id) => {
+      const error = { code: 'previous_response_not_found', param: 'previous_response_id' };
+      expect(refusal({ previous_response_id })).toEqual(error);
+    },
+  );
+});

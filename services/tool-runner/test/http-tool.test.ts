@@ -1,0 +1,177 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { ToolWork } from '@tailrace/bus';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type HttpTool, HttpToolClient } from '../src/http-tool.ts';
+
+const MAX_OUTPUT_BYTES = 1_000;
+const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
+
+interface Seen {
+  request: IncomingMessage;
+  body: string;
+}
+
+let server: Server;
+let url: string;
+let answer: (out: ServerResponse, seen: Seen) => void;
+let requests: Seen[] = [];
+const client = new HttpToolClient({ connectMs: 1_000, maxOutputBytes: MAX_OUTPUT_BYTES, connections: 4 });
+
+beforeAll(async () => {
+  server = createServer((request, out) => {
+    let body = '';
+    request.setEncoding('utf8').on('data', (text: string) => {
+      body += text;
+    });
+    request.once('end', () => {
+      const seen = { request, body };
+      requests.push(seen);
+      answer(out, seen);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/look`;
+});
+afterAll(async () => {
+  await client.close();
+  server.closeAllConnections();
+  server.close();
+});
+
+const work = (text: string): ToolWork => ({
+  kind: 'tool_call',
+  responseId: '0190a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b',
+  stepId: '0190a1b2-c3d4-7000-8000-000000000001',
+  attempt: 1,
+  tool: 'look',
+  arguments: text,
+  correlationId: TRACE,
+});
+
+const tool = (change: Partial<HttpTool> = {}): HttpTool => ({ url, headers: {}, timeoutMs: 10_000, ...change });
+
+/** Calls the tool with these arguments, answered so. */
+async function call(text: string, answering: typeof answer, of: HttpTool | undefined = tool()) {
+  answer = answering;
+  requests = [];
+  const { outcome, calls } = await client.call(work(text), of, new AbortController().signal);
+  expect(calls).toHaveLength(1);
+  return { outcome, measure: calls[0] };
+}
+
+const ok =
+  (text: string, type = 'application/json') =>
+  (out: ServerResponse) => {
+    out.writeHead(200, { 'content-type': type });
+    out.end(text);
+  };
+
+describe('a call', () => {
+  test('posts the arguments as they are, with the headers of the tool and of the step', async () => {
+    const text = '{ "at":  1.0 }';
+    const { outcome, measure } = await call(text, ok('{"seen": true}'), tool({ headers: { 'X-Own': 'own' } }));
+    expect(outcome).toEqual({ result: { output: '{"seen": true}' } });
+    expect(measure).toEqual({ tool: 'look', status: 200, durationMs: expect.any(Number), errorCode: null });
+    const [seen, more] = requests;
+    expect(more).toBeUndefined();
+    expect(seen?.body).toBe(text);
+    expect(seen?.request).toMatchObject({
+      method: 'POST',
+      url: '/look',
+      headers: {
+        'x-own': 'own',
+        'content-type': 'application/json',
+        'idempotency-key': '0190a1b2-c3d4-7000-8000-000000000001',
+        traceparent: expect.stringMatching(new RegExp(`^00-${TRACE}-[0-9a-f]{16}-01$`)),
+      },
+    });
+  });
+
+  test('its output is the body, whatever its type, empty included', async () => {
+    expect((await call('{}', ok('Seen. ✓', 'text/plain'))).outcome).toEqual({ result: { output: 'Seen. ✓' } });
+    expect((await call('{}', ok(''))).outcome).toEqual({ result: { output: '' } });
+    const created = await call('{}', (out) => out.writeHead(201).end('made'));
+    expect(created.outcome).toEqual({ result: { output: 'made' } });
+  });
+
+  test.each(['', '  \n'])('without arguments sends an empty object: "%s"', async (text) => {
+    await call(text, ok('fine'));
+    expect(requests.map((seen) => seen.body)).toEqual(['{}']);
+  });
+});
+
+describe('a failure is an outcome', () => {
+  test.each(['{', '[1]', '"text"', 'null', '7', '{"a":1} and more'])(
+    'arguments that are no object: %s',
+    async (text) => {
+      const { outcome, measure } = await call(text, ok('never'));
+      expect(outcome).toMatchObject({ error: { code: 'tool_invalid_arguments' } });
+      expect(measure).toMatchObject({ status: null, errorCode: 'tool_invalid_arguments' });
+      expect(requests).toEqual([]);
+    },
+  );
+
+  test.each([301, 400, 404, 500])('the status %i, with the beginning of the body', async (status) => {
+    const { outcome, measure } = await call('{}', (out) => out.writeHead(status).end('because'.padEnd(900, '!')));
+    const message = `The tool answered ${status}: ${'because'.padEnd(900, '!')}`;
+    expect(outcome).toEqual({ error: { code: 'tool_http_error', message } });
+    expect(measure).toMatchObject({ status, errorCode: 'tool_http_error' });
+  });
+
+  test('an output that is too large, declared or not', async () => {
+    const text = 'x'.repeat(MAX_OUTPUT_BYTES + 1);
+    const error = { error: { code: 'tool_output_too_large', message: expect.stringContaining('1000 bytes') } };
+    expect((await call('{}', (out) => out.end(text))).outcome).toEqual(error);
+    const chunked = await call('{}', (out) => {
+      out.write(text.slice(0, 600));
+      out.end(text.slice(600));
+    });
+    expect(chunked.outcome).toEqual(error);
+    const most = await call('{}', (out) => out.end('x'.repeat(MAX_OUTPUT_BYTES)));
+    expect(most.outcome).toEqual({ result: { output: 'x'.repeat(MAX_OUTPUT_BYTES) } });
+  });
+
+  test('no answer, or not the whole of it, in time', async () => {
+    const error = { error: { code: 'tool_timeout', message: 'The tool did not answer within 100 ms.' } };
+    const hasty = tool({ timeoutMs: 100 });
+    expect((await call('{}', () => undefined, hasty)).outcome).toEqual(error);
+    const half = await call('{}', (out) => out.write('half'), hasty);
+    expect(half.outcome).toEqual(error);
+    expect(half.measure).toMatchObject({ status: 200, errorCode: 'tool_timeout' });
+    expect(half.measure?.durationMs).toBeGreaterThanOrEqual(95);
+  });
+
+  test('nobody there, and a connection that breaks', async () => {
+    const closed = createServer();
+    closed.listen(0, '127.0.0.1');
+    await once(closed, 'listening');
+    const { port } = closed.address() as AddressInfo;
+    closed.close();
+    await once(closed, 'close');
+    const nobody = await call('{}', ok('never'), tool({ url: `http://127.0.0.1:${port}/` }));
+    expect(nobody.outcome).toEqual({
+      error: { code: 'tool_unreachable', message: 'The tool could not be reached: ECONNREFUSED.' },
+    });
+    const broken = await call('{}', (out) => out.destroy());
+    expect(broken.outcome).toMatchObject({ error: { code: 'tool_unreachable' } });
+  });
+
+  test('a tool that is not registered any more', async () => {
+    const { outcome, calls } = await client.call(work('{}'), undefined, new AbortController().signal);
+    const message = "The tool 'look' is not registered any more.";
+    expect(outcome).toEqual({ error: { code: 'tool_unavailable', message } });
+    expect(calls).toEqual([
+      { tool: 'look', status: null, durationMs: expect.any(Number), errorCode: 'tool_unavailable' },
+    ]);
+  });
+});
+
+test('a process that stops gives the call up: it is nobody’s outcome', async () => {
+  const stopping = new AbortController();
+  const reason = new Error('stopping');
+  answer = () => stopping.abort(reason);
+  await expect(client.call(work('{}'), tool(), stopping.signal)).rejects.toBe(reason);
+});

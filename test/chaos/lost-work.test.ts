@@ -1,0 +1,75 @@
+/** Work that JetStream has lost is found again from the chain. */
+import { connectBus, WORK_STREAM } from '@tailrace/bus';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually } from '../harness/eventually.ts';
+import { follow } from '../harness/follow.ts';
+import { expectWhole } from '../harness/invariants.ts';
+import { uuidOf } from '../harness/public-id.ts';
+import { script } from '../harness/scripts.ts';
+import { type TestStack, testStack } from '../harness/stack.ts';
+import { callsWith } from '../harness/upstream-calls.ts';
+
+let stack: TestStack;
+
+beforeAll(async () => {
+  stack = await testStack({
+    replicas: { orchestrator: 2 },
+    env: { SWEEP_EVERY_MS: '300', SWEEP_AFTER_MS: '1500' },
+  });
+});
+afterAll(() => stack.stop());
+
+async function stepsOf(id: string): Promise<{ kind: string; state: string; attempt: number }[]> {
+  const { rows } = await stack.database.query<{ kind: string; state: string; attempt: number }>(
+    'SELECT kind, state, attempt FROM response_steps WHERE response_id = $1 ORDER BY sequence',
+    [uuidOf(id)],
+  );
+  return rows;
+}
+
+/** A response whose tool call waits in its queue, because no tool-runner is there. */
+async function waitingForTool(city: string) {
+  await stack.kill('tool-runner', 0);
+  let id = '';
+  const { text } = script(`!call get_time {"city":"${city}"}`, '!turn', '!text 5');
+  const followed = follow(stack, text, {
+    onFrame: (_, known) => {
+      id = known;
+    },
+  });
+  await eventually('the tool call is waiting', async () => id !== '' && (await stepsOf(id)).length === 2);
+  return { id, followed };
+}
+
+test('a step whose message is gone is handed out again, as another attempt', async () => {
+  const city = `city-${crypto.randomUUID()}`;
+  const { id, followed } = await waitingForTool(city);
+  const bus = await connectBus({ url: stack.natsUrl, name: 'test' });
+  await eventually('the work is queued', async () => (await bus.jsm.streams.info(WORK_STREAM)).state.messages === 1);
+  await bus.jsm.streams.purge(WORK_STREAM);
+  await bus.close();
+  await stack.start('tool-runner', 0);
+  expect((await expectWhole(stack, await followed)).status).toBe('completed');
+  expect((await stepsOf(id)).map((step) => step.attempt)).toEqual([1, 2, 1]);
+  expect((await callsWith(stack, `"${city}"`)).filter((call) => call.kind === 'tool').length).toBe(1);
+});
+
+test('a step that only waits for its turn is left alone', async () => {
+  const city = `city-${crypto.randomUUID()}`;
+  const { id, followed } = await waitingForTool(city);
+  // Well beyond the silence after which the sweep looks, and several of its rounds.
+  const waited = Date.now() + 4_000;
+  await eventually('the sweep has had its chances', async () => Date.now() > waited);
+  await stack.start('tool-runner', 0);
+  expect((await expectWhole(stack, await followed)).status).toBe('completed');
+  expect((await stepsOf(id)).map((step) => step.attempt)).toEqual([1, 1, 1]);
+});
+
+test('a step that takes long is not lost: its worker tells of it', async () => {
+  const city = `city-${crypto.randomUUID()}`;
+  const { text } = script(`!call get_time {"city":"${city}","_ms":5000}`, '!turn', '!text 5');
+  const stream = await follow(stack, text);
+  expect((await expectWhole(stack, stream)).status).toBe('completed');
+  expect((await stepsOf(stream.id)).map((step) => step.attempt)).toEqual([1, 1, 1]);
+  expect((await callsWith(stack, `"${city}"`)).filter((call) => call.kind === 'tool').length).toBe(1);
+});
