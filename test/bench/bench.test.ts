@@ -20,7 +20,7 @@ const signal = new AbortController().signal;
 
 describe('npm run bench', () => {
   test('measures every part on a real stack', async () => {
-    const args = ['--quick', '--streams', '1,4', '--concurrency', '4', '--json'];
+    const args = ['--quick', '--turn-ms', '150', '--streams', '1,4', '--concurrency', '4', '--json'];
     const env = { ...process.env, DATABASE_URL: await emptyDatabase() };
     const { stdout } = await run(process.execPath, [MAIN, ...args], { env });
     const results = JSON.parse(stdout) as BenchResults;

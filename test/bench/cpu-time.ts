@@ -17,7 +17,8 @@ const TICK_MS = 10;
 export async function cpuTimes(processes: readonly MeasuredProcess[]): Promise<CpuTimes> {
   if (process.platform !== 'linux') return new Map();
   const names = new Map(processes.map(({ pid, name }) => [pid, name]));
-  const times = new Map<string, number>();
+  // In the order of the processes, so that tables of several runs have the same columns.
+  const times = new Map([...names.values()].map((name) => [name, 0]));
   const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry)).map(Number);
   for (const stat of await Promise.all(pids.map(readStat))) {
     if (!stat) continue;

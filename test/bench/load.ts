@@ -45,7 +45,7 @@ export async function closedLoop<T>(
     try {
       await sleep((spreadMs * index) / clients, undefined, { signal: either });
       do results.push(await request(either));
-      while (performance.now() - start < ms);
+      while (performance.now() - start < ms && !either.aborted);
     } catch (error) {
       failed.abort(error);
     }

@@ -61,6 +61,7 @@ own with throw-away data. Takes about a minute and a half.
   --quick              a rough look in under 20 seconds
   --only PARTS         some of: ${PARTS.join(', ')} (comma-separated)
   --rounds N           how often both take turns in each measurement
+  --turn-ms N          how long each turn is
   --streams LIST       concurrent streams in ttft and events (full: ${FULL.streams})
   --concurrency LIST   concurrent responses in steps (full: ${FULL.concurrency}; quick: ${QUICK.concurrency})
   --json               the results as JSON instead of a table
@@ -79,11 +80,13 @@ Exit status: 0 when every request succeeded and every stream was whole, 1 when n
 export function readOptions(args: readonly string[], cwd: string): BenchOptions {
   const { values } = parse(args);
   const base = values.quick === true ? QUICK : FULL;
+  const turn = values['turn-ms'];
   return {
     plan: {
       ...base,
       parts: values.only === undefined ? base.parts : values.only.split(',').map(toPart),
       rounds: values.rounds === undefined ? base.rounds : toCount('--rounds', values.rounds, 100),
+      turnMs: turn === undefined ? base.turnMs : everyTurn(toCount('--turn-ms', turn, 600_000)),
       streams: toCounts('--streams', values.streams) ?? base.streams,
       concurrency: toCounts('--concurrency', values.concurrency) ?? base.concurrency,
     },
@@ -103,6 +106,7 @@ function parse(args: readonly string[]) {
         quick: flag,
         only: text,
         rounds: text,
+        'turn-ms': text,
         streams: text,
         concurrency: text,
         json: flag,
@@ -113,6 +117,10 @@ function parse(args: readonly string[]) {
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+}
+
+function everyTurn(ms: number): Plan['turnMs'] {
+  return { warmUp: ms, ttft: ms, events: ms, steps: ms };
 }
 
 function toPart(name: string): Part {

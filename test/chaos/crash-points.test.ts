@@ -26,7 +26,7 @@ afterAll(async () => {
   await rm(armory, { recursive: true, force: true });
 });
 
-/** Every point, and whether the model or the tool may have been asked once more than without the crash. */
+/** Every point, and what may have been asked once more than without the crash: both tools, if one process ran both. */
 const POINTS: Record<CrashPoint, { again: 'nothing' | 'model' | 'tool' }> = {
   'before-create-commit': { again: 'nothing' },
   'after-create-commit': { again: 'nothing' },
@@ -68,7 +68,7 @@ test.each(Object.entries(POINTS))('a crash %s', async (point, { again }) => {
   const tools = (await callsWith(stack, city)).filter((call) => call.kind === 'tool');
   expect(modelCalls, 'calls of the model').toBeGreaterThanOrEqual(2);
   expect(modelCalls, 'calls of the model').toBeLessThanOrEqual(again === 'model' ? 3 : 2);
-  expect(tools.length, 'calls of tools').toBeLessThanOrEqual(again === 'tool' ? 3 : 2);
+  expect(tools.length, 'calls of tools').toBeLessThanOrEqual(again === 'tool' ? 4 : 2);
   expect(new Set(tools.map((call) => call.idempotency_key)).size).toBe(2);
   const roles = ['orchestrator', 'model-caller', 'tool-runner'] as const;
   await Promise.all(roles.flatMap((role) => [stack.ready(role, 0), stack.ready(role, 1)]));

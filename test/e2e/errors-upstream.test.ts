@@ -11,7 +11,7 @@ import { type TestStack, testStack } from '../harness/stack.ts';
 import { callsWith } from '../harness/upstream-calls.ts';
 
 const ATTEMPTS = 3;
-const TIMEOUT_MS = 1_500;
+const TIMEOUT_MS = 2_500;
 
 let stack: TestStack;
 let client: OpenAI;
@@ -147,7 +147,10 @@ describe('an error that another try would not mend', () => {
     expect((await watch(denied)).response.error?.message).toContain('401: No such key.');
     expect(await modelCalls(denied)).toBe(1);
     const { response } = await watch(script('!text 1'), 'plain-error');
-    expect(response.error).toMatchObject({ code: 'upstream_error', message: expect.stringContaining('I am no OpenAI.') });
+    expect(response.error).toMatchObject({
+      code: 'upstream_error',
+      message: expect.stringContaining('I am no OpenAI.'),
+    });
   });
 
   test('in a later turn: what came before stays', async () => {
@@ -191,6 +194,13 @@ describe('an error that passes', () => {
     expect(response.error?.message).toBe('The model server answered 503: Always busy.');
     expect(await modelCalls(asked)).toBe(ATTEMPTS);
   });
+});
+
+test('a wait that is longer than anybody would wait: the response fails at once', async () => {
+  const asked = script('!error 429 retry-after=3600 Come back tomorrow.');
+  const { response } = await watch(asked);
+  expect(response.error?.message).toBe('The model server answered 429: Come back tomorrow.');
+  expect(await modelCalls(asked)).toBe(1);
 });
 
 describe('a connection that breaks', () => {

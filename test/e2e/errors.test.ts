@@ -95,10 +95,19 @@ describe('what is asked', () => {
     ['an item of an unknown type', { input: [{ type: 'thought' }] }, invalid('invalid_value', 'input[0].type')],
     [
       'a message with a wrong role',
-      { input: [{ role: 'user', content: 'Hi' }, { role: 'robot', content: 'Hi' }] },
+      {
+        input: [
+          { role: 'user', content: 'Hi' },
+          { role: 'robot', content: 'Hi' },
+        ],
+      },
       invalid('invalid_value', 'input[1].role'),
     ],
-    ['a message without content', { input: [{ role: 'user' }] }, invalid('missing_required_parameter', 'input[0].content')],
+    [
+      'a message without content',
+      { input: [{ role: 'user' }] },
+      invalid('missing_required_parameter', 'input[0].content'),
+    ],
     [
       'a part of an unknown type',
       { input: [{ role: 'user', content: [{ type: 'input_text', text: 'Hi' }, { type: 'input_smell' }] }] },
@@ -134,7 +143,11 @@ describe('what is asked', () => {
       invalid('missing_required_parameter', 'text.format.name'),
     ],
     ['a tool that is no function', { tools: [{ type: 'telepathy' }] }, invalid('invalid_value', 'tools[0].type')],
-    ['a tool without a name', { tools: [{ type: 'function' }] }, invalid('missing_required_parameter', 'tools[0].name')],
+    [
+      'a tool without a name',
+      { tools: [{ type: 'function' }] },
+      invalid('missing_required_parameter', 'tools[0].name'),
+    ],
     [
       'a name that is none',
       { tools: [{ type: 'function', name: 'no spaces' }] },

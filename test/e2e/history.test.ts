@@ -89,9 +89,7 @@ describe("the client's own functions", () => {
       {
         role: 'assistant',
         content: null,
-        tool_calls: [
-          { id, type: 'function', function: { name: 'ask_user', arguments: '{"question":"Which door?"}' } },
-        ],
+        tool_calls: [{ id, type: 'function', function: { name: 'ask_user', arguments: '{"question":"Which door?"}' } }],
       },
       { role: 'tool', tool_call_id: id, content: 'The left one.' },
     ]);

@@ -101,7 +101,7 @@ describe('a response', () => {
   });
 
   test('in the background: told at once, polled at the other gateway until it is complete', async () => {
-    const { text } = script('!text 30 20');
+    const { text } = script('!text 30 50');
     const begun = await client.responses.create({ model: 'demo', input: text, background: true });
     expect(['queued', 'in_progress']).toContain(begun.status);
     expect(begun).toMatchObject({ background: true, output: [], usage: null });
@@ -177,7 +177,10 @@ describe('how a response ends', () => {
     expect(last.response).toMatchObject({ status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' } });
     expect(last.response.output).toMatchObject([{ type: 'message', status: 'incomplete' }]);
     const stored = await client.responses.retrieve(last.response.id);
-    expect(stored).toMatchObject({ output_text: 'w1 w2 w3 w4 w5 ', incomplete_details: { reason: 'max_output_tokens' } });
+    expect(stored).toMatchObject({
+      output_text: 'w1 w2 w3 w4 w5 ',
+      incomplete_details: { reason: 'max_output_tokens' },
+    });
   });
 
   test('the content filter: incomplete', async () => {

@@ -13,6 +13,8 @@ export interface Exit {
 /** See the file's head. */
 export interface ServiceProcess {
   url: string;
+  /** Resolves once the process has logged this message. */
+  logged(message: string): Promise<void>;
   /** Settles once the process has ended. */
   exited: Promise<Exit>;
   signal(signal: NodeJS.Signals): void;
@@ -31,14 +33,16 @@ export async function startProcess(service: ServiceRole, env: Record<string, str
   const exited = new Promise<Exit>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }));
   });
+  const log = new ServiceLog(child);
   const url = await Promise.race([
-    addressOf(child),
+    log.address,
     exited.then(({ code }) => {
       throw new Error(`${service} ended before it listened (status ${code})`);
     }),
   ]);
   return {
     url,
+    logged: (message) => log.has(message),
     exited,
     signal: (signal) => void child.kill(signal),
     async [Symbol.asyncDispose]() {
@@ -48,13 +52,28 @@ export async function startProcess(service: ServiceRole, env: Record<string, str
   };
 }
 
-/** The address in the line that a service logs once it listens; the other lines are read and dropped. */
-function addressOf({ stdout }: ChildProcess): Promise<string> {
-  if (!stdout) throw new Error('the output is not piped');
-  return new Promise((resolve) => {
+/** The messages of a service's log, and the address that it logs once it listens. */
+class ServiceLog {
+  readonly address: Promise<string>;
+  readonly #messages = new Set<string>();
+  readonly #waiting = new Map<string, () => void>();
+
+  constructor({ stdout }: ChildProcess) {
+    if (!stdout) throw new Error('the output is not piped');
+    const { promise, resolve } = Promise.withResolvers<string>();
+    this.address = promise;
     createInterface(stdout).on('line', (line) => {
-      const { address } = JSON.parse(line) as { address?: string };
+      const { address, msg } = JSON.parse(line) as { address?: string; msg: string };
       if (address) resolve(address);
+      this.#messages.add(msg);
+      this.#waiting.get(msg)?.();
     });
-  });
+  }
+
+  async has(message: string): Promise<void> {
+    if (this.#messages.has(message)) return;
+    await new Promise<void>((resolve) => {
+      this.#waiting.set(message, resolve);
+    });
+  }
 }

@@ -1,7 +1,7 @@
 /** A TCP relay that can be shut, as a network can. */
 import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 
 /** See the file's head. */
 export interface TcpGate {

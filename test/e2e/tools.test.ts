@@ -60,8 +60,8 @@ describe('a loop of three model calls', () => {
     const [q1, q2, q3] = [randomUUID(), randomUUID(), randomUUID()];
     const { text, marker } = script(
       '!reasoning 2',
-      call('lookup', { q: q1, _ms: 700 }),
-      call('lookup', { q: q2, _ms: 700 }),
+      call('lookup', { q: q1, _ms: 1_000 }),
+      call('lookup', { q: q2, _ms: 1_000 }),
       '!turn',
       '!say And now the rest.',
       call('lookup', { q: q3 }),
@@ -81,7 +81,7 @@ describe('a loop of three model calls', () => {
       'function_call_output',
       'message',
     ]);
-    const outputs = [{ q: q1, _ms: 700 }, { q: q2, _ms: 700 }, { q: q3 }].map((args) => JSON.stringify(args));
+    const outputs = [{ q: q1, _ms: 1_000 }, { q: q2, _ms: 1_000 }, { q: q3 }].map((args) => JSON.stringify(args));
     expect(outputsOf(response.output)).toEqual(outputs);
 
     const tools = await callsWith(stack, q1).then(async (first) => [
@@ -178,7 +178,11 @@ describe('a tool that fails', () => {
     const steps = await (await stack.fetch(`/v1/responses/${response.id}/steps`)).json();
     const parsed = JSON.parse(String(output)) as { error: { code: string; message: string } };
     expect(steps).toMatchObject({
-      data: [{ state: 'completed' }, { kind: 'tool_call', state: 'failed', error: parsed.error }, { state: 'completed' }],
+      data: [
+        { state: 'completed' },
+        { kind: 'tool_call', state: 'failed', error: parsed.error },
+        { state: 'completed' },
+      ],
     });
     return parsed;
   }

@@ -56,7 +56,7 @@ export async function runHotPath(filled: FilledDatabase): Promise<HotPath> {
     await run('create again', () => createResponse(database, command));
     const first = addressOf(command.id, created?.added[0]);
     await run('started', () => markStarted(database, { kind: 'started', ...first }));
-    await run('count attempt', () => countAttempt(database, command.id));
+    await run('count attempt', () => countAttempt(database, command.id, 0));
     const called = await run('model result', () => record(database, modelReport(first, callItems(first.stepId))));
     let last = called;
     for (const step of called.added) {

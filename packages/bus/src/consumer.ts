@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AckPolicy, type ConsumerConfig, DeliverPolicy, JetStreamApiError } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
 import type { Bus } from './connection.ts';
+import { PauseWatch } from './pause-watch.ts';
 import { Pull } from './pull.ts';
 import type { QueueMessage } from './queue-message.ts';
 
@@ -18,8 +19,8 @@ export interface QueueConsumerOptions {
   /** The most messages under way at once in this process. */
   limit: number;
   /**
-   * Works on one message. Resolving acknowledges it; throwing hands it back after `redeliverMs`. `signal` is aborted when
-   * the process has no time left.
+   * Works on one message. Resolving acknowledges it; throwing hands it back after `redeliverMs`, but {@link StaleDelivery}
+   * leaves it to whoever has it. `signal` is aborted when the process has no time left.
    */
   handle(message: QueueMessage, signal: AbortSignal): Promise<void>;
   onError(error: unknown, message: QueueMessage | null): void;
@@ -34,6 +35,16 @@ export class QueueTrouble extends Error {
   }
 }
 
+/**
+ * The message is somebody else's by now. Nothing must be said of it: an answer to an old delivery counts for the new one.
+ */
+export class StaleDelivery extends Error {
+  constructor(subject: string, cause?: unknown) {
+    super(`${subject} has been given to somebody else`, { cause });
+    this.name = 'StaleDelivery';
+  }
+}
+
 const RECOVER_MS = { first: 100, most: 2_000 };
 
 /**
@@ -45,6 +56,7 @@ export class QueueConsumer {
   readonly #options: QueueConsumerOptions;
   readonly #abort = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  readonly #pauses: PauseWatch;
   #pull: Pull | undefined;
   #recovering: Promise<void> | undefined;
   #stopping = false;
@@ -52,6 +64,7 @@ export class QueueConsumer {
   constructor(bus: Bus, options: QueueConsumerOptions) {
     this.#bus = bus;
     this.#options = options;
+    this.#pauses = new PauseWatch(options.ackWaitMs / 2);
   }
 
   /** How many messages are under way in this process. */
@@ -80,6 +93,7 @@ export class QueueConsumer {
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping = true;
     this.#pull?.close();
+    this.#pauses.close();
     await this.#recovering;
     const timer = setTimeout(() => this.#abort.abort(), deadlineMs);
     await Promise.allSettled([...this.#running]);
@@ -118,14 +132,24 @@ export class QueueConsumer {
   async #work(message: QueueMessage): Promise<void> {
     const alive = setInterval(() => message.working(), Math.max(100, this.#options.ackWaitMs / 3));
     try {
+      await this.#checkFresh(message);
       await this.#options.handle(message, this.#abort.signal);
       message.ack();
     } catch (error) {
       this.#options.onError(error, message);
+      if (error instanceof StaleDelivery) return;
       message.nak(this.#stopping ? undefined : this.#options.redeliverMs);
     } finally {
       clearInterval(alive);
     }
+  }
+
+  /** After the process has stood still, a message may be one that others have worked on, and finished, meanwhile. */
+  async #checkFresh(message: QueueMessage): Promise<void> {
+    if (!this.#pauses.stoodStill(this.#options.ackWaitMs)) return;
+    const { stream } = this.#options;
+    const stored = await this.#bus.jsm.streams.getMessage(stream, { seq: message.streamSeq });
+    if (stored === null) throw new StaleDelivery(message.subject);
   }
 
   async #ensure(): Promise<void> {

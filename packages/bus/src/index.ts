@@ -1,7 +1,7 @@
 /** NATS: subjects, streams, the messages between services, and the queues they travel in. */
 export { BlobStore } from './blob.ts';
 export { type Bus, type BusOptions, connectBus } from './connection.ts';
-export { QueueConsumer, type QueueConsumerOptions, QueueTrouble } from './consumer.ts';
+export { QueueConsumer, type QueueConsumerOptions, QueueTrouble, StaleDelivery } from './consumer.ts';
 export {
   type CreateCommand,
   type CreateReply,

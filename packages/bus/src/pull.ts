@@ -18,11 +18,12 @@ export interface PullOptions {
 }
 
 /** The most messages that one request asks for: small, so that the server shares them out among processes. */
-const BATCH = 4;
+const BATCH = 2;
 /** The most messages that may be asked for and not there yet. */
-const MOST_ASKED = 16;
-const EXPIRES_MS = 10_000;
-const HEARTBEAT_MS = 1_500;
+const MOST_ASKED = 8;
+/** Short: a frozen process's requests are answered until they expire, and what goes there is lost for `ack_wait`. */
+const EXPIRES_MS = 3_000;
+const HEARTBEAT_MS = 1_000;
 /** Without a word for this long, nobody holds any request any more. */
 const SILENCE_MS = 4_000;
 

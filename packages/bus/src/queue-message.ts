@@ -7,15 +7,19 @@ export class QueueMessage {
   readonly headers: MsgHdrs | undefined;
   /** How often the server has given the message to somebody, this time included. */
   readonly deliveryCount: number;
+  /** Its sequence in the stream. */
+  readonly streamSeq: number;
   readonly #msg: Msg;
   #answered = false;
 
   constructor(msg: Msg) {
     this.#msg = msg;
+    const { deliveryCount, streamSeq } = parseAck(msg.reply ?? '');
     this.subject = msg.subject;
     this.data = msg.data;
     this.headers = msg.headers;
-    this.deliveryCount = deliveryCountOf(msg.reply ?? '');
+    this.deliveryCount = deliveryCount;
+    this.streamSeq = streamSeq;
   }
 
   /** Somebody may have begun to work on it before. */
@@ -51,12 +55,16 @@ export class QueueMessage {
 }
 
 /**
- * The delivery count in an acknowledgement subject: `$JS.ACK.<stream>.<consumer>.<count>.…` with nine tokens, or with the
+ * An acknowledgement subject: `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream sequence>.…` with nine tokens, or with the
  * domain and the account before the stream and at least eleven.
  */
-function deliveryCountOf(reply: string): number {
+function parseAck(reply: string): { deliveryCount: number; streamSeq: number } {
   const tokens = reply.split('.');
-  const count = Number(tokens[tokens.length > 9 ? 6 : 4]);
-  if (!reply.startsWith('$JS.ACK.') || !Number.isInteger(count)) throw new Error(`${reply} acknowledges nothing`);
-  return count;
+  const at = tokens.length > 9 ? 6 : 4;
+  const deliveryCount = Number(tokens[at]);
+  const streamSeq = Number(tokens[at + 1]);
+  if (!reply.startsWith('$JS.ACK.') || !Number.isInteger(deliveryCount) || !Number.isInteger(streamSeq)) {
+    throw new Error(`${reply} acknowledges nothing`);
+  }
+  return { deliveryCount, streamSeq };
 }

@@ -16,6 +16,10 @@ const event = z.object({
   response: z.object({ id: z.string() }).optional(),
 });
 
+const output = z.object({
+  output: z.array(z.object({ content: z.array(z.object({ text: z.string().optional() })).optional() })),
+});
+
 /** What the demo reads of an event of a response. */
 export type ResponseEvent = z.output<typeof event>;
 
@@ -45,6 +49,12 @@ export function reattach(endpoint: Endpoint, id: string, lastEventId: number): A
 /** Fetches a JSON document. @throws when the answer is an error. */
 export async function fetchJson(endpoint: Endpoint, path: string): Promise<unknown> {
   return (await request(endpoint, path, {})).json();
+}
+
+/** All the text in a response's output. @throws ZodError when it is none. */
+export function outputText(response: unknown): string {
+  const parts = output.parse(response).output.flatMap((entry) => entry.content ?? []);
+  return parts.map((part) => part.text ?? '').join('');
 }
 
 async function* events(endpoint: Endpoint, path: string, init: RequestInit): AsyncGenerator<ResponseEvent> {

@@ -14,7 +14,7 @@ export interface DatabaseOptions {
   connections: number;
   /** Milliseconds until waiting for a connection, or for a statement, fails. */
   timeoutMs: number;
-  /** An idle connection broke. The pool makes a new one when it is needed. */
+  /** A connection broke. The pool makes a new one when it is needed. */
   onError(error: Error): void;
 }
 
@@ -29,7 +29,10 @@ export function connectDatabase(options: DatabaseOptions): Database {
     query_timeout: options.timeoutMs + 1_000,
     keepAlive: true,
   });
-  pool.on('error', options.onError);
+  // Every connection tells for itself, in use or idle: one that breaks between two statements has nobody else to tell.
+  pool.on('connect', (client) => client.on('error', options.onError));
+  // What the pool repeats of its idle ones has been told.
+  pool.on('error', () => undefined);
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
 }
 

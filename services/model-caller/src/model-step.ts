@@ -65,6 +65,7 @@ export async function runModelStep(
   for (;;) {
     const before = await readPredecessor(log, work.log, work.stepId, work.outputIndex);
     if (before.seal !== null) return sealedOutcome(before, before.seal);
+    if (before.attempt > options.attempt) throw new Fenced(work.responseId);
     const writer = writerAt(before.end);
     try {
       await writer.claim();

@@ -9,6 +9,8 @@ export interface Predecessor {
   end: LogPosition;
   /** What clients have seen of the step. */
   published: ModelItem[];
+  /** The latest attempt that has written anything; 0 for none. */
+  attempt: number;
   /** There when an attempt came to its end and only its result was lost. */
   seal: string | null;
 }
@@ -22,16 +24,18 @@ export async function readPredecessor(
 ): Promise<Predecessor> {
   let end = from;
   let seal: string | null = null;
+  let attempt = 0;
   const events: ResponseEvent[] = [];
   for await (const message of readLog(target, from.streamSeq)) {
     if (message.meta.step?.id !== step) throw new Error(`the log of ${target.id} has gone on after step ${step}`);
     events.push(...decodeFrames(message.bytes));
     end = positionAfter(message.meta, message.streamSeq);
     seal = message.meta.seal;
+    attempt = Math.max(attempt, message.meta.step.attempt);
   }
   const published = foldItems(events, firstIndex).map((item) => {
     if (item.type === 'function_call_output') throw new Error(`step ${step} wrote the output of a call`);
     return item;
   });
-  return { end, published, seal };
+  return { end, published, attempt, seal };
 }

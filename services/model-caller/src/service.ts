@@ -1,5 +1,6 @@
 /** A model-caller: it takes model steps, one queue for each registered model. */
-import type { ModelWork } from '@tailrace/bus';
+import { type ModelWork, StaleDelivery } from '@tailrace/bus';
+import { Fenced } from '@tailrace/log';
 import type { RegistryView, Sealer } from '@tailrace/registry';
 import type { Logger, RunningService, readEnv } from '@tailrace/service';
 import { startWorker } from '@tailrace/worker';
@@ -37,7 +38,15 @@ export function startModelCaller(config: Config, log: Logger): Promise<RunningSe
         async run(work, { attempt, redelivered }, signal) {
           const target = targetOf(registry(), work.model, sealer);
           const takeover = redelivered || work.takeover;
-          return { kind: 'model_call', ...(await runModelStep(context, work, target, { attempt, takeover }, signal)) };
+          try {
+            return {
+              kind: 'model_call',
+              ...(await runModelStep(context, work, target, { attempt, takeover }, signal)),
+            };
+          } catch (error) {
+            if (error instanceof Fenced) throw new StaleDelivery(work.stepId, error);
+            throw error;
+          }
         },
         close: () => upstream.close(),
       };

@@ -248,11 +248,18 @@ export async function markStarted(
   });
 }
 
-/** Counts another attempt at every step of a response that has not ended, and returns the chain as it is then. */
-export async function countAttempt(database: Database, id: ResponseId): Promise<StoredResponse | undefined> {
+/**
+ * Takes a response up that nothing has happened to for `afterMs`: counts another attempt at each of its open steps, and
+ * returns the chain as it is then. Undefined when it has ended, or somebody else has taken it up.
+ */
+export async function countAttempt(
+  database: Database,
+  id: ResponseId,
+  afterMs: number,
+): Promise<StoredResponse | undefined> {
   return database.transaction().execute(async (tx) => {
     const row = await responseQuery(tx, id).forUpdate().executeTakeFirst();
-    if (!row || row.ended_at !== null) return undefined;
+    if (!row || row.ended_at !== null || row.updated_at.getTime() > Date.now() - afterMs) return undefined;
     await tx.updateTable('responses').set({ updated_at: new Date() }).where('id', '=', id).execute();
     await tx
       .updateTable('response_steps')

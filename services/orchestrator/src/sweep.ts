@@ -28,7 +28,7 @@ export async function sweep(
     if (signal.aborted) break;
     const open = (await loadChain(context.database, id)).filter((step) => !isTerminal(step));
     if (await anyWaiting(context, open)) continue;
-    const stored = await countAttempt(context.database, id);
+    const stored = await countAttempt(context.database, id, afterMs);
     if (!stored) continue;
     context.log.warn({ response_id: id }, 'a silent response is taken up again');
     await resume(context, stored, correlation_id, signal);

@@ -1,0 +1,29 @@
+import { sql } from 'kysely';
+import pg from 'pg';
+import { describe, expect, inject, test } from 'vitest';
+import { connectDatabase, pingDatabase } from '../src/index.ts';
+
+describe('a connection that breaks', () => {
+  test.each(['in use, between two statements', 'idle'])('%s: it is told, and the next one works', async (when) => {
+    const broken = Promise.withResolvers<Error>();
+    const url = inject('postgresUrl');
+    const options = { url, name: 'connect-test', connections: 1, timeoutMs: 10_000 };
+    const database = connectDatabase({ ...options, onError: broken.resolve });
+    const operator = new pg.Client({ connectionString: url });
+    await operator.connect();
+    try {
+      await database.connection().execute(async (connection) => {
+        const { rows } = await sql<{ pid: number }>`SELECT pg_backend_pid() AS pid`.execute(connection);
+        const terminate = () => operator.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
+        if (when === 'idle') return void setImmediate(terminate);
+        await terminate();
+        await broken.promise;
+      });
+      expect(await broken.promise).toBeInstanceOf(Error);
+      await pingDatabase(database);
+    } finally {
+      await operator.end();
+      await database.destroy();
+    }
+  });
+});
