@@ -1,7 +1,4 @@
 /** Model servers that fail: what the client sees of it. */
-import { once } from 'node:events';
-import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { expectWhole } from '../harness/invariants.ts';
@@ -9,6 +6,7 @@ import { type Script, script } from '../harness/scripts.ts';
 import { eventOf, readFrames } from '../harness/sse.ts';
 import { type TestStack, testStack } from '../harness/stack.ts';
 import { callsWith } from '../harness/upstream-calls.ts';
+import { ANSWERS, type StrangeServers, startStrangeServers } from './strange-servers.ts';
 
 const ATTEMPTS = 3;
 const TIMEOUT_MS = 2_500;
@@ -39,76 +37,6 @@ afterAll(async () => {
   await stack.stop();
   await strange.close();
 });
-
-/** How some servers answer, by the name of the model. */
-const ANSWERS = {
-  'no-done': (out: ServerResponse) => {
-    stream(out, chunk({ content: 'Whole.' }), chunk({}, 'stop'));
-    out.end();
-  },
-  'no-end': (out: ServerResponse) => {
-    stream(out, chunk({ content: 'Half.' }));
-    out.end();
-  },
-  'not-json': (out: ServerResponse) => {
-    stream(out, '{"choices":');
-    out.end();
-  },
-  'not-chunks': (out: ServerResponse) => {
-    stream(out, JSON.stringify({ choices: 'none' }), '[DONE]');
-    out.end();
-  },
-  'no-choice': (out: ServerResponse) => {
-    stream(out, JSON.stringify({ choices: [null] }), '[DONE]');
-    out.end();
-  },
-  'not-streaming': (out: ServerResponse) => {
-    const message = { role: 'assistant', content: 'At once.' };
-    out.writeHead(200, { 'content-type': 'application/json' });
-    out.end(JSON.stringify({ object: 'chat.completion', choices: [{ index: 0, message, finish_reason: 'stop' }] }));
-  },
-  'plain-error': (out: ServerResponse) => {
-    out.writeHead(400, { 'content-type': 'text/plain' });
-    out.end('I am no OpenAI.');
-  },
-};
-
-interface StrangeServers {
-  url: string;
-  requests: string[];
-  close(): Promise<void>;
-}
-
-async function startStrangeServers(): Promise<StrangeServers> {
-  const requests: string[] = [];
-  const server: Server = createServer((request, out) => {
-    const name = request.url?.split('/')[1] ?? '';
-    requests.push(name);
-    request.resume();
-    request.once('end', () => ANSWERS[name as keyof typeof ANSWERS](out));
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    requests,
-    async close() {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
-  };
-}
-
-function stream(out: ServerResponse, ...data: string[]): void {
-  if (!out.headersSent) out.writeHead(200, { 'content-type': 'text/event-stream' });
-  for (const each of data) out.write(`data: ${each}\n\n`);
-}
-
-function chunk(delta: Record<string, unknown>, finish_reason: string | null = null): string {
-  return JSON.stringify({ object: 'chat.completion.chunk', choices: [{ index: 0, delta, finish_reason }] });
-}
 
 /** Streams a response, checks its invariants, and tells what its client saw. */
 async function watch({ text }: Script, model = 'demo') {

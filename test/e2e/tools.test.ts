@@ -9,7 +9,6 @@ import { type Recorder, startRecorder } from './recorder.ts';
 
 type OutputItem = OpenAI.Responses.ResponseOutputItem;
 
-const MAX_ITERATIONS = 4;
 const MAX_OUTPUT_BYTES = 10_000;
 
 let stack: TestStack;
@@ -23,7 +22,7 @@ beforeAll(async () => {
   const echo = { kind: 'http', models: ['recorded'], url: `${recorder.url}/tools/echo` };
   const parameters = { type: 'object', properties: { q: { type: 'string' } } };
   stack = await testStack({
-    env: { MAX_ITERATIONS: String(MAX_ITERATIONS), TOOL_MAX_OUTPUT_BYTES: String(MAX_OUTPUT_BYTES) },
+    env: { TOOL_MAX_OUTPUT_BYTES: String(MAX_OUTPUT_BYTES) },
     config: {
       models: [{ name: 'recorded', upstreams: [{ base_url: `${recorder.url}/v1`, model: 'upstream-name' }] }],
       tools: [
@@ -237,94 +236,5 @@ describe('a tool that fails', () => {
     const response = await client.responses.create({ model: 'recorded', input: text });
     expect(outputsOf(response.output)).toEqual(['x'.repeat(MAX_OUTPUT_BYTES - 200), '{}']);
     expect(toldOutputs(marker)).toEqual(outputsOf(response.output));
-  });
-});
-
-describe('limits', () => {
-  test('max_tool_calls: what is beyond is not run, and the model is told', async () => {
-    const [q1, q2, q3] = [randomUUID(), randomUUID(), randomUUID()];
-    const { text } = script(
-      call('lookup', { q: q1 }),
-      call('lookup', { q: q2 }),
-      '!turn',
-      call('lookup', { q: q3 }),
-      '!turn',
-      '!say Enough.',
-    );
-    // The specification has the parameter; the client's types do not.
-    const params = { model: 'recorded', input: text, ...{ max_tool_calls: 1 } };
-    const response = await client.responses.create(params);
-    expect(response).toMatchObject({ status: 'completed', output_text: 'Enough.', max_tool_calls: 1 });
-    const [first, ...refused] = outputsOf(response.output);
-    expect(JSON.parse(String(first))).toEqual({ q: q1 });
-    expect(refused).toHaveLength(2);
-    for (const output of refused) {
-      expect(JSON.parse(String(output))).toMatchObject({ error: { code: 'max_tool_calls_exceeded' } });
-    }
-    const run = [q1, q2, q3].map((q) => recorder.requests('/tools/echo', q).length);
-    expect(run).toEqual([1, 0, 0]);
-  });
-
-  test('a model that never comes to an end: the response fails, with the reason', async () => {
-    const turns = Array.from({ length: MAX_ITERATIONS + 2 }, (_, n) => ['!turn', call('lookup', { n })]);
-    const { text, marker } = script(...turns.flat().slice(1));
-    const events: OpenAI.Responses.ResponseStreamEvent[] = [];
-    const stream = await client.responses.create({ model: 'recorded', input: text, stream: true });
-    for await (const event of stream) events.push(event);
-    const last = events.at(-1);
-    if (last?.type !== 'response.failed') throw new Error(`it ended with ${last?.type}`);
-    expect(last.response).toMatchObject({ status: 'failed', error: { code: 'max_iterations_exceeded' } });
-    expect(recorder.chats(marker)).toHaveLength(MAX_ITERATIONS);
-    expect(outputsOf(last.response.output)).toHaveLength(MAX_ITERATIONS);
-  });
-});
-
-describe('the choice of tools', () => {
-  type Choice = NonNullable<OpenAI.Responses.ResponseCreateParams['tool_choice']>;
-
-  /** What the model was sent, call by call, for a loop of two calls. */
-  async function chosen(tool_choice: Choice, ...lines: string[]) {
-    const { text, marker } = script(...lines);
-    const response = await client.responses.create({ model: 'recorded', input: text, tool_choice });
-    expect(response).toMatchObject({ status: 'completed', tool_choice });
-    return recorder.chats(marker).map((chat) => ({
-      choice: chat.tool_choice,
-      tools: chat.tools?.map((tool) => tool.function.name),
-    }));
-  }
-  const all = ['impatient', 'lookup', 'one_at_a_time', 'unreachable'];
-
-  test('required holds until a tool has been called', async () => {
-    expect(await chosen('required', call('lookup', {}))).toEqual([
-      { choice: 'required', tools: all },
-      { choice: 'auto', tools: all },
-    ]);
-  });
-
-  test('one function, until a tool has been called', async () => {
-    const choice = { type: 'function', name: 'lookup' } as const;
-    expect(await chosen(choice, call('lookup', {}))).toEqual([
-      { choice: { type: 'function', function: { name: 'lookup' } }, tools: all },
-      { choice: 'auto', tools: all },
-    ]);
-  });
-
-  test('none', async () => {
-    expect(await chosen('none', '!text 1')).toEqual([{ choice: 'none', tools: all }]);
-  });
-
-  test('allowed tools: the model hears of no others', async () => {
-    const tools = [{ type: 'function', name: 'lookup' }];
-    expect(await chosen({ type: 'allowed_tools', mode: 'required', tools }, call('lookup', {}))).toEqual([
-      { choice: 'required', tools: ['lookup'] },
-      { choice: 'auto', tools: ['lookup'] },
-    ]);
-  });
-
-  test('parallel_tool_calls is the model server to obey', async () => {
-    const { text, marker } = script('!text 1');
-    const params = { model: 'recorded', input: text, parallel_tool_calls: false };
-    expect(await client.responses.create(params)).toMatchObject({ parallel_tool_calls: false });
-    expect(recorder.chats(marker).map((chat) => chat.parallel_tool_calls)).toEqual([false]);
   });
 });

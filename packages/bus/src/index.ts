@@ -2,6 +2,7 @@
 export { BlobStore } from './blob.ts';
 export { type Bus, type BusOptions, connectBus } from './connection.ts';
 export { QueueConsumer, type QueueConsumerOptions, QueueTrouble, StaleDelivery } from './consumer.ts';
+export { type BusEnvironment, joinBus } from './join.ts';
 export {
   type CreateCommand,
   type CreateReply,

@@ -1,5 +1,5 @@
 /** A worker as a process: the bus, the registry, a pool of queues, health and drain. */
-import { type Bus, connectBus, ensureStreams, type Work } from '@tailrace/bus';
+import { type Bus, joinBus, type Work } from '@tailrace/bus';
 import { type RegistryView, Sealer, watchRegistry } from '@tailrace/registry';
 import {
   addOpsRoutes,
@@ -45,12 +45,7 @@ export async function startWorker<W extends Work>(
   kind: WorkerKind<W>,
 ): Promise<RunningService> {
   const sealer = new Sealer(sealingSecret(config));
-  const bus = await connectBus({ url: config.NATS_URL, name: kind.name, timeoutMs: config.NATS_TIMEOUT_MS });
-  await ensureStreams(bus, {
-    partitions: config.PARTITIONS,
-    logMaxAgeMs: config.LOG_MAX_AGE_MS,
-    duplicateWindowMs: config.DUPLICATE_WINDOW_MS,
-  });
+  const bus = await joinBus(config, kind.name);
   const registry = await watchRegistry(bus, (error) => log.error({ err: error }, 'the registry cannot be read'));
   const bench = kind.bench({ bus, registry: registry.current, sealer });
   const pool = new WorkerPool<W>({

@@ -1,5 +1,5 @@
 /** A gateway: it takes requests, follows logs, and keeps nothing. */
-import { connectBus, ensureStreams } from '@tailrace/bus';
+import { joinBus } from '@tailrace/bus';
 import { connectDatabase, pingDatabase } from '@tailrace/database';
 import { TailHub } from '@tailrace/log';
 import { watchRegistry } from '@tailrace/registry';
@@ -29,12 +29,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     timeoutMs: config.DATABASE_TIMEOUT_MS,
     onError: (error) => log.warn({ err: error }, 'a database connection broke'),
   });
-  const bus = await connectBus({ url: config.NATS_URL, name: 'gateway', timeoutMs: config.NATS_TIMEOUT_MS });
-  await ensureStreams(bus, {
-    partitions: config.PARTITIONS,
-    logMaxAgeMs: config.LOG_MAX_AGE_MS,
-    duplicateWindowMs: config.DUPLICATE_WINDOW_MS,
-  });
+  const bus = await joinBus(config, 'gateway');
   const registry = await watchRegistry(bus, (error) => log.error({ err: error }, 'the registry cannot be read'));
   const tails = new TailHub({
     bus,

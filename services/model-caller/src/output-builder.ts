@@ -7,35 +7,19 @@
  * are superseded (open ones closed as `incomplete`, empty) and the new run's items follow in new slots.
  */
 import type { RecordedItem } from '@tailrace/chain';
-import { itemId, type ModelItem, type OutputItem, type StepId, type UnnumberedEvent } from '@tailrace/protocol';
+import type { OutputItem, StepId } from '@tailrace/protocol';
 import type { ModelOp } from './chat-stream.ts';
-
-type Kind = 'reasoning' | 'text' | 'refusal' | 'call';
-
-/** An item that clients have seen. */
-interface Slot {
-  kind: Kind;
-  /** The function's name; empty for what is no call. */
-  name: string;
-  upstreamId: string | null;
-  /** What has been published of its text or arguments. */
-  text: string;
-  status: 'in_progress' | 'completed' | 'incomplete';
-  superseded: boolean;
-}
+import { type EventGroup, Slot, type SlotKind, type SlotPlace } from './slot.ts';
 
 /** An item of the present run. */
 interface RunItem {
-  kind: Kind;
+  kind: SlotKind;
   name: string;
   upstreamId: string | null;
   text: string;
   slot: number;
   closed: boolean;
 }
-
-/** Events that belong into one log message. */
-export type EventGroup = UnnumberedEvent[];
 
 /** See the file's head. */
 export class OutputBuilder {
@@ -51,7 +35,7 @@ export class OutputBuilder {
   constructor(step: StepId, firstIndex: number, published: readonly OutputItem[]) {
     this.#step = step;
     this.#firstIndex = firstIndex;
-    this.#slots = published.map(toSlot);
+    this.#slots = published.map((item, position) => Slot.of(item, this.#place(position)));
     this.#inherited = this.#slots.length;
   }
 
@@ -97,23 +81,28 @@ export class OutputBuilder {
 
   /** The step has failed: what is open ends as `incomplete`, with what it has. */
   abort(): EventGroup[] {
-    return this.#slots.flatMap((slot, index) => {
+    return this.#slots.flatMap((slot) => {
       if (slot.status !== 'in_progress') return [];
       slot.status = 'incomplete';
-      return [this.#closingEvents(index)];
+      return [slot.closing()];
     });
   }
 
   /** Every item that clients have seen of this step. */
   items(): RecordedItem[] {
-    return this.#slots.map((slot, index) => ({
-      item: this.#item(index),
+    return this.#slots.map((slot) => ({
+      item: slot.item(),
       ...(slot.upstreamId === null ? {} : { upstream_call_id: slot.upstreamId }),
       ...(slot.superseded ? { superseded: true as const } : {}),
     }));
   }
 
-  #open(kind: Kind, name: string, upstreamId: string | null, text: string): { item: RunItem; groups: EventGroup[] } {
+  #open(
+    kind: SlotKind,
+    name: string,
+    upstreamId: string | null,
+    text: string,
+  ): { item: RunItem; groups: EventGroup[] } {
     const position = this.#run.length;
     const item: RunItem = { kind, name, upstreamId, text: '', slot: position, closed: false };
     const inherited = position < this.#inherited ? this.#slots[position] : undefined;
@@ -139,7 +128,7 @@ export class OutputBuilder {
     if (!repeats || (fresh !== '' && slot.status !== 'in_progress')) return this.#diverge(item);
     if (fresh === '') return [];
     slot.text += fresh;
-    return [[this.#deltaEvent(item.slot, fresh)]];
+    return [[slot.delta(fresh)]];
   }
 
   #closeTexts(): EventGroup[] {
@@ -157,7 +146,7 @@ export class OutputBuilder {
     const slot = this.#slotOf(item);
     if (slot.status !== 'in_progress') return groups;
     slot.status = status;
-    return [...groups, this.#closingEvents(item.slot)];
+    return [...groups, slot.closing()];
   }
 
   /** This run's item is not what stands in its slot: it and all that follow it are published anew. */
@@ -168,8 +157,9 @@ export class OutputBuilder {
     for (const each of moved) {
       groups.push(this.#openSlot(each));
       if (!each.closed) continue;
-      this.#slotOf(each).status = 'completed';
-      groups.push(this.#closingEvents(each.slot));
+      const slot = this.#slotOf(each);
+      slot.status = 'completed';
+      groups.push(slot.closing());
     }
     return groups;
   }
@@ -184,22 +174,20 @@ export class OutputBuilder {
       if (slot.status !== 'in_progress') return;
       slot.status = 'incomplete';
       slot.text = '';
-      groups.push([
-        { type: 'response.output_item.done', output_index: this.#firstIndex + index, item: this.#item(index) },
-      ]);
+      groups.push([slot.done()]);
     });
     return groups;
   }
 
   #openSlot(item: RunItem): EventGroup {
-    const { kind, name, upstreamId, text } = item;
     item.slot = this.#slots.length;
-    const slot: Slot = { kind, name, upstreamId, text: '', status: 'in_progress', superseded: false };
+    const slot = new Slot(item.kind, item.name, this.#place(item.slot));
+    slot.upstreamId = item.upstreamId;
     this.#slots.push(slot);
-    const events = this.#openingEvents(item.slot);
-    if (text !== '') {
-      slot.text = text;
-      events.push(this.#deltaEvent(item.slot, text));
+    const events = slot.opening();
+    if (item.text !== '') {
+      slot.text = item.text;
+      events.push(slot.delta(item.text));
     }
     return events;
   }
@@ -210,113 +198,7 @@ export class OutputBuilder {
     return slot;
   }
 
-  #place(index: number) {
-    return { item_id: this.#item(index).id, output_index: this.#firstIndex + index };
+  #place(position: number): SlotPlace {
+    return { step: this.#step, position, outputIndex: this.#firstIndex + position };
   }
-
-  #openingEvents(index: number): EventGroup {
-    const item = this.#item(index);
-    const { output_index } = this.#place(index);
-    const part = contentPart(item);
-    const opened: ModelItem = item.type === 'function_call' ? item : { ...item, content: [] };
-    const added: UnnumberedEvent = { type: 'response.output_item.added', output_index, item: opened };
-    if (!part) return [added];
-    return [added, { type: 'response.content_part.added', item_id: item.id, output_index, content_index: 0, part }];
-  }
-
-  #deltaEvent(index: number, delta: string): UnnumberedEvent {
-    const place = this.#place(index);
-    switch (this.#slots[index]?.kind) {
-      case 'call':
-        return { type: 'response.function_call_arguments.delta', ...place, delta };
-      case 'reasoning':
-        return { type: 'response.reasoning.delta', ...place, content_index: 0, delta };
-      case 'refusal':
-        return { type: 'response.refusal.delta', ...place, content_index: 0, delta };
-      case 'text':
-      case undefined:
-        return { type: 'response.output_text.delta', ...place, content_index: 0, delta, logprobs: [] };
-    }
-  }
-
-  #closingEvents(index: number): EventGroup {
-    const item = this.#item(index);
-    const place = this.#place(index);
-    const done: UnnumberedEvent = { type: 'response.output_item.done', output_index: place.output_index, item };
-    if (item.type === 'function_call') {
-      const { name, arguments: text } = item;
-      return [{ type: 'response.function_call_arguments.done', ...place, name, arguments: text }, done];
-    }
-    const part = contentPart(item);
-    if (!part) return [done];
-    const at = { ...place, content_index: 0 };
-    return [partDone(part, at), { type: 'response.content_part.done', ...at, part }, done];
-  }
-
-  #item(index: number): ModelItem {
-    const slot = this.#slots[index];
-    if (!slot) throw new Error(`there is no slot ${index}`);
-    const { kind, status, text } = slot;
-    const empty = status === 'incomplete' && text === '';
-    switch (kind) {
-      case 'call': {
-        const id = itemId('function_call', this.#step, index);
-        const call_id = itemId('call', this.#step, index);
-        return { type: 'function_call', id, status, call_id, name: slot.name, arguments: text };
-      }
-      case 'reasoning': {
-        const id = itemId('reasoning', this.#step, index);
-        return { type: 'reasoning', id, status, summary: [], content: empty ? [] : [{ type: 'reasoning_text', text }] };
-      }
-      case 'text':
-      case 'refusal': {
-        const id = itemId('message', this.#step, index);
-        const part =
-          kind === 'refusal'
-            ? { type: 'refusal' as const, refusal: text }
-            : { type: 'output_text' as const, text, annotations: [], logprobs: [] };
-        return { type: 'message', id, status, role: 'assistant', content: empty ? [] : [part] };
-      }
-    }
-  }
-}
-
-type Part = Extract<UnnumberedEvent, { type: 'response.content_part.done' }>['part'];
-
-function contentPart(item: ModelItem): Part | undefined {
-  return item.type === 'function_call' ? undefined : item.content[0];
-}
-
-function partDone(part: Part, at: { item_id: string; output_index: number; content_index: number }): UnnumberedEvent {
-  switch (part.type) {
-    case 'output_text':
-      return { type: 'response.output_text.done', ...at, text: part.text, logprobs: [] };
-    case 'refusal':
-      return { type: 'response.refusal.done', ...at, refusal: part.refusal };
-    case 'reasoning_text':
-      return { type: 'response.reasoning.done', ...at, text: part.text };
-  }
-}
-
-function toSlot(item: OutputItem): Slot {
-  const base = { name: '', upstreamId: null, status: item.status, superseded: false };
-  switch (item.type) {
-    case 'function_call':
-      return { ...base, kind: 'call', name: item.name, text: item.arguments };
-    case 'reasoning':
-      return { ...base, kind: 'reasoning', text: item.content[0]?.text ?? '', superseded: isEmptied(item) };
-    case 'message': {
-      const part = item.content[0];
-      const superseded = isEmptied(item);
-      if (part?.type === 'refusal') return { ...base, kind: 'refusal', text: part.refusal, superseded };
-      return { ...base, kind: 'text', text: part?.text ?? '', superseded };
-    }
-    case 'function_call_output':
-      throw new Error('a model step writes no outputs of calls');
-  }
-}
-
-/** An item that an earlier takeover gave up: closed, and emptied. */
-function isEmptied(item: Extract<ModelItem, { content: unknown[] }>): boolean {
-  return item.status === 'incomplete' && item.content.length === 0;
 }

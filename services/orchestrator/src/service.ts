@@ -2,8 +2,7 @@
 import {
   BlobExpired,
   CHAIN_STREAM,
-  connectBus,
-  ensureStreams,
+  joinBus,
   MalformedMessage,
   payloadOf,
   QueueConsumer,
@@ -39,12 +38,7 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
     timeoutMs: config.DATABASE_TIMEOUT_MS,
     onError: (error) => log.warn({ err: error }, 'a database connection broke'),
   });
-  const bus = await connectBus({ url: config.NATS_URL, name: 'orchestrator', timeoutMs: config.NATS_TIMEOUT_MS });
-  await ensureStreams(bus, {
-    partitions: config.PARTITIONS,
-    logMaxAgeMs: config.LOG_MAX_AGE_MS,
-    duplicateWindowMs: config.DUPLICATE_WINDOW_MS,
-  });
+  const bus = await joinBus(config, 'orchestrator');
   if (config.TAILRACE_CONFIG) await applyConfig(database, await readRegistryConfig(config.TAILRACE_CONFIG), sealer);
   await publishRegistry(bus, await loadSnapshot(database));
 

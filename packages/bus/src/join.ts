@@ -1,0 +1,22 @@
+import { type Bus, connectBus } from './connection.ts';
+import { ensureStreams } from './streams.ts';
+
+/** The environment's say about NATS, which is the same in every service. */
+export interface BusEnvironment {
+  NATS_URL: string;
+  NATS_TIMEOUT_MS: number;
+  PARTITIONS: number;
+  LOG_MAX_AGE_MS: number;
+  DUPLICATE_WINDOW_MS: number;
+}
+
+/** Connects a service, and sees to it that the streams are there. `name` shows in the server's monitoring. */
+export async function joinBus(environment: BusEnvironment, name: string): Promise<Bus> {
+  const bus = await connectBus({ url: environment.NATS_URL, name, timeoutMs: environment.NATS_TIMEOUT_MS });
+  await ensureStreams(bus, {
+    partitions: environment.PARTITIONS,
+    logMaxAgeMs: environment.LOG_MAX_AGE_MS,
+    duplicateWindowMs: environment.DUPLICATE_WINDOW_MS,
+  });
+  return bus;
+}
