@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { cpus, release, tmpdir } from 'node:os';
+import { cpus, loadavg, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -55,6 +55,7 @@ export async function startBenchStack(options: BenchStackOptions): Promise<Bench
   const stop = async () => {
     for (const each of stops.splice(0).reverse()) await each();
   };
+  const loadBefore = (loadavg()[0] ?? 0).toFixed(1);
   try {
     const demoModel = await startDemoModel();
     stops.push(demoModel.stop);
@@ -76,7 +77,7 @@ export async function startBenchStack(options: BenchStackOptions): Promise<Bench
       apiKey: stack.apiKey,
       demoModelUrl: demoModel.url,
       tools: TOOLS.map((name) => ({ type: 'function', function: { name, parameters: PARAMETERS } })),
-      setting: await settingOf(stack, options.replicas),
+      setting: await settingOf(stack, options.replicas, loadBefore),
       processes: () => [
         ...stack.processes().map(({ role, pid }) => ({ name: role, pid })),
         { name: 'demo-model', pid: demoModel.pid },
@@ -139,7 +140,7 @@ function profiled(dir: string | undefined): Record<string, string> {
   return dir === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${dir}` };
 }
 
-async function settingOf(stack: Stack, replicas: Replicas): Promise<Setting> {
+async function settingOf(stack: Stack, replicas: Replicas, loadBefore: string): Promise<Setting> {
   const processors = cpus();
   const model = processors[0]?.model.trim() || process.arch;
   const bus = await connectBus({ url: stack.natsUrl, name: 'bench' });
@@ -154,7 +155,7 @@ async function settingOf(stack: Stack, replicas: Replicas): Promise<Setting> {
   await client.end();
   const [postgres] = rows;
   return {
-    machine: `${processors.length} cores (${model}), ${process.platform} ${release()}; everything on this one machine`,
+    machine: `${processors.length} cores (${model}), ${process.platform} ${release()}, load ${loadBefore} before the start; all on this machine`,
     versions: `node ${process.versions.node} · nats-server ${nats} · postgres ${postgres?.version} (${postgres?.durability})`,
     stack: SERVICES.map(({ role, count }) => `${replicas[count]} × ${role}`).join(' · '),
   };

@@ -37,7 +37,7 @@ export interface BenchOptions {
 const FULL: Plan = {
   parts: PARTS,
   rounds: 3,
-  turnMs: { warmUp: 6_000, ttft: 900, events: 1_000, steps: 1_000 },
+  turnMs: { warmUp: 4_000, ttft: 900, events: 1_000, steps: 1_000 },
   streams: [1, 16],
   concurrency: [1, 16, 64],
   chunks: 100,

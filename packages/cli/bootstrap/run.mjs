@@ -19,12 +19,12 @@ const WATCH_MS = 500;
 export function run(file, args, { cwd, linked, echoMs = ECHO_MS }) {
   const stdio = linked ? ['inherit', 'inherit', 'inherit', 'ipc'] : 'inherit';
   const child = spawn(file, args, { cwd, stdio, detached: true });
-  let last = { signal: '', at: Number.NEGATIVE_INFINITY };
+  const seen = new Map();
   const handlers = SIGNALS.map((signal) => {
     const handler = () => {
       const at = performance.now();
-      const isEcho = last.signal === signal && at - last.at < echoMs;
-      last = { signal, at };
+      const isEcho = at - (seen.get(signal) ?? Number.NEGATIVE_INFINITY) < echoMs;
+      seen.set(signal, at);
       if (!isEcho) child.kill(signal);
     };
     process.on(signal, handler);
@@ -32,7 +32,7 @@ export function run(file, args, { cwd, linked, echoMs = ECHO_MS }) {
   });
   const watch = watchNpm(() => {
     // A terminal's Ctrl-C may end npm before this; the program has been told then.
-    if (last.signal === '') child.kill('SIGTERM');
+    if (seen.size === 0) child.kill('SIGTERM');
   });
 
   return new Promise((resolve, reject) => {
