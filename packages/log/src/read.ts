@@ -13,7 +13,7 @@ export interface LogMessage {
 }
 
 /** The most messages that are asked for, and so held, at once. */
-const BATCH = 64;
+const BATCH = 32;
 const BATCH_EXPIRES_MS = 5_000;
 
 /** The server had messages for us a moment ago, and did not send them all. */

@@ -20,12 +20,18 @@ export function createApp(context: GatewayContext, options: AppOptions): Fastify
     // Responses take as long as their models do; a client that goes away is noticed by its socket.
     requestTimeout: 0,
     keepAliveTimeout: 72_000,
+    // A gateway that stops says so itself, in the API's envelope.
+    return503OnClosing: false,
   });
   app.removeContentTypeParser('text/plain');
   let open = 0;
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
     if (!request.url.startsWith('/v1/')) return;
+    if (context.streams.draining) {
+      reply.header('connection', 'close');
+      throw new ApiError('unavailable', { reason: 'this gateway is stopping' });
+    }
     if (open >= options.maxOpenRequests) throw new ApiError('overloaded');
     open += 1;
     reply.raw.once('close', () => {

@@ -61,12 +61,11 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
       this.set(context.streams.size);
     },
   });
-  let draining = false;
   addOpsRoutes(app, metrics, [
     {
       name: 'gateway',
       async check() {
-        if (draining) throw new Error('draining');
+        if (context.streams.draining) throw new Error('draining');
         if (!registry.current()) throw new Error('no registry has arrived');
       },
     },
@@ -77,11 +76,11 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
   log.info({ address }, 'gateway ready');
   return {
     async stop() {
-      draining = true;
+      const drained = context.streams.drain(config.DRAIN_MS);
       const closing = app.close();
       // A connection that clients keep open becomes idle when its last answer is out.
       const idle = setInterval(() => app.server.closeIdleConnections(), 50);
-      await context.streams.drain(config.DRAIN_MS);
+      await drained;
       await closing;
       clearInterval(idle);
       tails.close();

@@ -2,6 +2,12 @@
 export class OpenStreams {
   readonly #open = new Set<() => void>();
   #empty: (() => void) | undefined;
+  #draining = false;
+
+  /** Whether the process is about to stop, and takes nothing new. */
+  get draining(): boolean {
+    return this.#draining;
+  }
 
   get size(): number {
     return this.#open.size;
@@ -18,6 +24,7 @@ export class OpenStreams {
 
   /** Resolves when everything is over; what lasts longer than `ms` is cut, and its clients can come back. */
   async drain(ms: number): Promise<void> {
+    this.#draining = true;
     if (this.#open.size === 0) return;
     const timer = setTimeout(() => {
       for (const cut of this.#open) cut();
