@@ -1,5 +1,4 @@
 /** A whole Tailrace of real processes for one test file, on a database and a NATS of its own. */
-import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +8,7 @@ import { type LogEnd, readEnd } from '@tailrace/log';
 import OpenAI from 'openai';
 import pg from 'pg';
 import { inject } from 'vitest';
+import { makeDatabase } from './database.ts';
 import { stackNats } from './infra.ts';
 import { uuidOf } from './public-id.ts';
 
@@ -97,18 +97,4 @@ export async function testStack(options: TestStackOptions = {}): Promise<TestSta
       await rm(dataDir, { recursive: true, force: true });
     },
   };
-}
-
-async function makeDatabase(serverUrl: string): Promise<string> {
-  const name = `t_${randomBytes(8).toString('hex')}`;
-  const client = new pg.Client({ connectionString: serverUrl });
-  await client.connect();
-  try {
-    await client.query(`CREATE DATABASE ${name}`);
-  } finally {
-    await client.end();
-  }
-  const url = new URL(serverUrl);
-  url.pathname = `/${name}`;
-  return url.href;
 }

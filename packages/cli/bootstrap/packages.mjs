@@ -17,7 +17,7 @@ export async function installPackages(root) {
   console.error('Installing the packages of package-lock.json …');
   const npm = process.env.npm_execpath;
   const [file, first] = npm === undefined ? ['npm', []] : [process.execPath, [npm]];
-  const args = [...first, 'ci', '--include=dev', '--no-audit', '--no-fund'];
+  const args = [...first, 'ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
   const { status, signal, error } = spawnSync(file, args, { cwd: root, stdio: 'inherit' });
   if (error !== undefined) throw new Error(`npm cannot be started: ${error.message}`);
   if (status !== 0) throw new Error(`npm ci has failed (${signal ?? `status ${status}`}); its messages are above.`);

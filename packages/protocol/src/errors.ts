@@ -74,6 +74,7 @@ export const ERRORS = {
     'The model server sent something that is not a chat completion: {reason}.',
   ),
   upstream_too_large: entry(502, 'model_error', 'The answer of the model server is larger than {limit} bytes.'),
+  secret_unreadable: entry(500, 'server_error', "A secret of '{name}' cannot be opened by this server."),
   model_unavailable: entry(502, 'model_error', "The model '{model}' is not registered any more."),
   max_iterations_exceeded: entry(
     500,

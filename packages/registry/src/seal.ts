@@ -29,6 +29,17 @@ export class Sealer {
     return Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64');
   }
 
+  /** Whether a secret was sealed with this key. */
+  canOpen(sealed: Sealed): boolean {
+    try {
+      this.open(sealed);
+      return true;
+    } catch (error) {
+      if (error instanceof UnsealError) return false;
+      throw error;
+    }
+  }
+
   /** @throws UnsealError */
   open(sealed: Sealed): string {
     try {

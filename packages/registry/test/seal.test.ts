@@ -49,3 +49,9 @@ describe('a sealed secret', () => {
     expect(() => sealer.open(text)).toThrow(UnsealError);
   });
 });
+
+test('a sealer knows whether a secret was sealed with its key', () => {
+  const sealed = new Sealer('one key, long enough').seal('secret');
+  expect(new Sealer('one key, long enough').canOpen(sealed)).toBe(true);
+  expect(new Sealer('another key, as long').canOpen(sealed)).toBe(false);
+});

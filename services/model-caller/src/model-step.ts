@@ -42,7 +42,7 @@ export interface ModelStepContext {
 export async function runModelStep(
   context: ModelStepContext,
   work: ModelWork,
-  target: UpstreamTarget | undefined,
+  target: UpstreamTarget | ApiError,
   options: { attempt: number; takeover: boolean },
   signal: AbortSignal,
 ): Promise<ModelStepOutcome> {
@@ -85,7 +85,7 @@ function sealedOutcome(before: Predecessor, seal: string): ModelStepOutcome {
 async function answer(
   context: ModelStepContext,
   work: ModelWork,
-  target: UpstreamTarget | undefined,
+  target: UpstreamTarget | ApiError,
   writer: LogWriter,
   published: Predecessor['published'],
   signal: AbortSignal,
@@ -94,8 +94,7 @@ async function answer(
   const calls: UpstreamCall[] = [];
   let end: StepEnd;
   try {
-    if (!target)
-      throw new UpstreamFailure(new ApiError('model_unavailable', { model: work.model }), { retryable: false });
+    if (target instanceof ApiError) throw new UpstreamFailure(target, { retryable: false });
     const { finish, usage } = await askUntilAnswered(context, work, target, writer, builder, calls, signal);
     for (const group of builder.finish(finish === 'stop' ? 'completed' : 'incomplete')) writer.write(group);
     end = { finish, usage, error: null };

@@ -1,7 +1,8 @@
 /** A model-caller: it takes model steps, one queue for each registered model. */
 import { type ModelWork, StaleDelivery } from '@tailrace/bus';
 import { Fenced } from '@tailrace/log';
-import type { RegistryView, Sealer } from '@tailrace/registry';
+import { ApiError } from '@tailrace/protocol';
+import { type RegistryView, type Sealer, UnsealError } from '@tailrace/registry';
 import type { Logger, RunningService, readEnv } from '@tailrace/service';
 import { startWorker } from '@tailrace/worker';
 import type { modelCallerEnv } from './config.ts';
@@ -54,9 +55,15 @@ export function startModelCaller(config: Config, log: Logger): Promise<RunningSe
   });
 }
 
-function targetOf(view: RegistryView | undefined, model: string, sealer: Sealer): UpstreamTarget | undefined {
+/** Where a model is, or why it cannot be called. */
+function targetOf(view: RegistryView | undefined, model: string, sealer: Sealer): UpstreamTarget | ApiError {
   const upstream = view?.models.get(model)?.upstreams[0];
-  if (!upstream) return undefined;
+  if (!upstream) return new ApiError('model_unavailable', { model });
   const { baseUrl, apiKey } = upstream;
-  return { baseUrl, apiKey: apiKey === null ? null : sealer.open(apiKey), model: upstream.model };
+  try {
+    return { baseUrl, apiKey: apiKey === null ? null : sealer.open(apiKey), model: upstream.model };
+  } catch (error) {
+    if (error instanceof UnsealError) return new ApiError('secret_unreadable', { name: model }, { cause: error });
+    throw error;
+  }
 }

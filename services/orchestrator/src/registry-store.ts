@@ -34,7 +34,9 @@ async function applyModel(tx: Transaction<Tables>, model: ConfiguredModel, seale
   const rows = model.upstreams.map((upstream, position) => {
     const before = present.find((row) => row.position === position);
     const hash = upstream.api_key === undefined ? null : hashKey(upstream.api_key);
-    const same = before?.api_key_hash === hash ? before.api_key_sealed : undefined;
+    // What an earlier key sealed nobody can open any more.
+    const kept = before?.api_key_hash === hash ? before.api_key_sealed : null;
+    const same = kept !== null && sealer.canOpen(kept) ? kept : undefined;
     return {
       model: name,
       position,
@@ -57,7 +59,10 @@ async function applyTool(tx: Transaction<Tables>, tool: ConfiguredTool, sealer: 
     Object.entries(tool.headers).map(([name, value]) => {
       const present = before?.headers[name];
       const hash = hashKey(value);
-      return [name, present?.hash === hash ? present : { sealed: sealer.seal(value), hash }];
+      return [
+        name,
+        present?.hash === hash && sealer.canOpen(present.sealed) ? present : { sealed: sealer.seal(value), hash },
+      ];
     }),
   );
   const row = {

@@ -50,11 +50,11 @@ export class HttpToolClient {
   }
 
   /** Makes the call. Rejects only when `signal` is aborted. */
-  async call(work: ToolWork, tool: HttpTool | undefined, signal: AbortSignal): Promise<ToolOutcome> {
+  async call(work: ToolWork, tool: HttpTool | ApiError, signal: AbortSignal): Promise<ToolOutcome> {
     const measure: ToolCallMeasure = { tool: work.tool, status: null, durationMs: 0, errorCode: null };
     const startedAt = performance.now();
     try {
-      if (!tool) throw new ApiError('tool_unavailable', { name: work.tool });
+      if (tool instanceof ApiError) throw tool;
       const output = await this.#post(work, tool, measure, signal);
       return { outcome: { result: { output } }, calls: [measure] };
     } catch (error) {
@@ -90,13 +90,13 @@ export class HttpToolClient {
     return text;
   }
 
-  #toApiError(error: unknown, tool: HttpTool | undefined): ApiError {
+  #toApiError(error: unknown, tool: HttpTool | ApiError): ApiError {
     if (error instanceof ApiError) return error;
     if (error instanceof errors.ResponseExceededMaxSizeError) {
       return new ApiError('tool_output_too_large', { limit: this.#limits.maxOutputBytes }, { cause: error });
     }
     if (error instanceof DOMException && error.name === 'TimeoutError') {
-      return new ApiError('tool_timeout', { ms: tool?.timeoutMs ?? 0 }, { cause: error });
+      return new ApiError('tool_timeout', { ms: tool instanceof ApiError ? 0 : tool.timeoutMs }, { cause: error });
     }
     const code = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.name) : 'unknown';
     return new ApiError('tool_unreachable', { reason: code }, { cause: error });

@@ -1,6 +1,7 @@
 /** A tool-runner: it takes tool steps, one queue for each registered tool. */
 import type { ToolWork } from '@tailrace/bus';
-import type { RegistryView, Sealer } from '@tailrace/registry';
+import { ApiError } from '@tailrace/protocol';
+import { type RegistryView, type Sealer, UnsealError } from '@tailrace/registry';
 import { crashPoint, type Logger, type RunningService, type readEnv } from '@tailrace/service';
 import { startWorker } from '@tailrace/worker';
 import type { toolRunnerEnv } from './config.ts';
@@ -32,9 +33,15 @@ export function startToolRunner(config: Config, log: Logger): Promise<RunningSer
   });
 }
 
-function toolOf(view: RegistryView | undefined, name: string, sealer: Sealer): HttpTool | undefined {
+/** Where a tool is, or why it cannot be called. */
+function toolOf(view: RegistryView | undefined, name: string, sealer: Sealer): HttpTool | ApiError {
   const tool = view?.tools.get(name);
-  if (!tool) return undefined;
-  const headers = Object.fromEntries(Object.entries(tool.headers).map(([key, value]) => [key, sealer.open(value)]));
-  return { url: tool.url, headers, timeoutMs: tool.timeoutMs };
+  if (!tool) return new ApiError('tool_unavailable', { name });
+  try {
+    const headers = Object.fromEntries(Object.entries(tool.headers).map(([key, value]) => [key, sealer.open(value)]));
+    return { url: tool.url, headers, timeoutMs: tool.timeoutMs };
+  } catch (error) {
+    if (error instanceof UnsealError) return new ApiError('secret_unreadable', { name }, { cause: error });
+    throw error;
+  }
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ToolWork } from '@tailrace/bus';
+import { ApiError } from '@tailrace/protocol';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type HttpTool, HttpToolClient } from '../src/http-tool.ts';
 
@@ -160,7 +161,11 @@ describe('a failure is an outcome', () => {
   });
 
   test('a tool that is not registered any more', async () => {
-    const { outcome, calls } = await client.call(work('{}'), undefined, new AbortController().signal);
+    const { outcome, calls } = await client.call(
+      work('{}'),
+      new ApiError('tool_unavailable', { name: 'look' }),
+      new AbortController().signal,
+    );
     const message = "The tool 'look' is not registered any more.";
     expect(outcome).toEqual({ error: { code: 'tool_unavailable', message } });
     expect(calls).toEqual([
