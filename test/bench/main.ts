@@ -35,6 +35,8 @@ async function main(args: readonly string[]): Promise<number> {
 
 /** Progress goes to the standard error, so that the results alone are on the standard output. */
 async function run({ plan, json, profileDir }: BenchOptions, settings: StartSettings): Promise<number> {
+  // A terminal or a pipe that has gone away must not keep the stack from being stopped.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const interrupt = onInterrupt(() => process.exit(INTERRUPTED));
   const display = progressDisplay(process.stderr, 'Benchmark');
   let stack: BenchStack | undefined;
