@@ -14,7 +14,7 @@ let stack: TestStack;
 beforeAll(async () => {
   stack = await testStack({
     replicas: { orchestrator: 2 },
-    env: { SWEEP_EVERY_MS: '300', SWEEP_AFTER_MS: '1500' },
+    env: { SWEEP_EVERY_MS: '300', SWEEP_AFTER_MS: '1500', HEARTBEAT_MS: '500' },
   });
 });
 afterAll(() => stack.stop());

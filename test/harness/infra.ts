@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findNatsServer, type Log, startPostgres } from '@tailrace/infra';
@@ -50,6 +50,8 @@ async function embeddedInfra(): Promise<TestInfra> {
   const { version, source } = await findNatsServer({ log });
   log(`nats-server ${version} (${source})`);
   const dir = await mkdtemp(join(tmpdir(), 'tailrace-test-'));
+  // As root, Postgres runs as another user, who has to get through.
+  await chmod(dir, 0o755);
   const postgres = await startPostgres({ dir: join(dir, 'postgres'), fast: true, log });
   return {
     kind: 'embedded',

@@ -5,13 +5,8 @@ import { type Database, loadResponse, loadTurns, type Tables } from '@tailrace/d
 import { itemId, newId, type ResponseId } from '@tailrace/protocol';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
-import {
-  type Committed,
-  countAttempt,
-  createResponse,
-  markStarted,
-  recordResult,
-} from '../../services/orchestrator/src/store.ts';
+import { type Committed, createResponse } from '../../services/orchestrator/src/create-response.ts';
+import { countAttempt, markStarted, recordResult } from '../../services/orchestrator/src/record-result.ts';
 import { silentResponses } from '../../services/orchestrator/src/sweep.ts';
 import type { Statement } from './explain.ts';
 import type { FilledDatabase } from './filled-database.ts';

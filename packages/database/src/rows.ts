@@ -112,7 +112,7 @@ export function stepRow(responseId: string, step: Step): Insertable<ResponseStep
 }
 
 /** The columns of a response that change as its chain grows. */
-export function recordColumns(record: ResponseRecord, now: number): Updateable<ResponsesTable> {
+export function recordColumns(record: ResponseRecord, now: number) {
   if (record.status === 'queued') throw new Error('a stored response is never queued');
   return {
     status: record.status,
@@ -122,5 +122,5 @@ export function recordColumns(record: ResponseRecord, now: number): Updateable<R
     next_event: record.nextEvent,
     updated_at: date(now),
     ended_at: record.endedAt === null ? null : date(record.endedAt),
-  };
+  } satisfies Updateable<ResponsesTable>;
 }

@@ -9,4 +9,5 @@ export const workerEnv = {
   MAX_DELIVER: env.count(10),
   REDELIVER_MS: env.milliseconds(500),
   STARTED_AFTER_MS: env.milliseconds(500),
+  HEARTBEAT_MS: env.milliseconds(15_000),
 };

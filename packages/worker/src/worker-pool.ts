@@ -38,8 +38,10 @@ export interface WorkerPoolOptions<W extends Work> {
   ackWaitMs: number;
   maxDeliver: number;
   redeliverMs: number;
-  /** Milliseconds after which a step that still runs is reported as started, and again each time. */
+  /** Milliseconds after which a step that still runs is reported as started. */
   startedAfterMs: number;
+  /** Milliseconds between later reports of the same step; well below what the sweep takes for silence. */
+  heartbeatMs: number;
   sources(view: RegistryView): LimitedSource[];
   /** Runs a step. What it throws hands the step to another attempt. */
   run(work: W, delivery: Delivery, signal: AbortSignal): Promise<StepReport>;
@@ -144,7 +146,7 @@ export class WorkerPool<W extends Work> {
     const startedAt = Date.now();
     const address = { responseId, stepId, attempt: delivery.attempt, startedAt, correlationId };
     const stepLog = log.child({ response_id: responseId, step_id: stepId, correlation_id: correlationId });
-    const alive = this.#reportStarted(address, signal);
+    const ended = this.#reportStarted(address, signal);
     try {
       const report = await this.#options.run(work, delivery, signal);
       const result = { ...address, endedAt: Date.now(), ...report } as Ended;
@@ -152,22 +154,24 @@ export class WorkerPool<W extends Work> {
       crashPoint('before-work-ack');
       stepLog.info({ kind: report.kind, attempt: delivery.attempt, ms: result.endedAt - startedAt }, 'step done');
     } finally {
-      clearInterval(alive);
+      ended();
     }
   }
 
-  #reportStarted(
-    address: Omit<Extract<ResultCommand, { kind: 'started' }>, 'kind'>,
-    signal: AbortSignal,
-  ): NodeJS.Timeout {
+  /** Tells of a step that takes long, and then again and again, so that nobody takes it for lost. Call back to end it. */
+  #reportStarted(address: Omit<Extract<ResultCommand, { kind: 'started' }>, 'kind'>, signal: AbortSignal): () => void {
+    const { startedAfterMs, heartbeatMs } = this.#options;
     let told = 0;
-    return setInterval(() => {
+    const tell = () => {
       told += 1;
+      timer = setTimeout(tell, heartbeatMs);
       const id = `${address.stepId}.${address.attempt}.started.${told}`;
       this.#publish({ kind: 'started', ...address }, id, signal).catch((error: unknown) => {
         this.#options.log.warn({ err: error, step_id: address.stepId }, 'a start could not be reported');
       });
-    }, this.#options.startedAfterMs);
+    };
+    let timer = setTimeout(tell, startedAfterMs);
+    return () => clearTimeout(timer);
   }
 
   async #publish(report: ResultCommand, id: string, signal: AbortSignal): Promise<void> {

@@ -58,6 +58,7 @@ export async function startWorker<W extends Work>(
     maxDeliver: config.MAX_DELIVER,
     redeliverMs: config.REDELIVER_MS,
     startedAfterMs: config.STARTED_AFTER_MS,
+    heartbeatMs: config.HEARTBEAT_MS,
     sources: kind.sources,
     run: bench.run,
   });

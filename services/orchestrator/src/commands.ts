@@ -14,9 +14,10 @@ import { EMPTY_LOG } from '@tailrace/log';
 import { ApiError } from '@tailrace/protocol';
 import { crashPoint } from '@tailrace/service';
 import type { OrchestratorContext } from './context.ts';
+import { type Committed, createResponse } from './create-response.ts';
 import { dispatch } from './dispatcher.ts';
 import { bringLogUpToDate, positionBefore } from './projector.ts';
-import { type Committed, createResponse, markStarted, recordResult } from './store.ts';
+import { markStarted, recordResult } from './record-result.ts';
 
 /** A message's bytes, and whether it has been delivered before. */
 export interface ChainMessage {

@@ -5,7 +5,7 @@ import { isTerminal, type Step } from '@tailrace/chain';
 import { loadChain } from '@tailrace/database';
 import { resume } from './commands.ts';
 import type { OrchestratorContext } from './context.ts';
-import { countAttempt } from './store.ts';
+import { countAttempt } from './record-result.ts';
 
 /** The most responses that one sweep looks at. */
 const BATCH = 100;
