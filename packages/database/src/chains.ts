@@ -48,14 +48,24 @@ export function ancestorsQuery(id: ResponseId) {
     SELECT id FROM turns ORDER BY depth DESC`;
 }
 
+/** One of these ids; as one parameter, so that the statement is the same whatever their number. */
+function anyOf(ids: readonly string[]) {
+  return sql<string>`ANY(${ids}::uuid[])`;
+}
+
 /** The turns of a conversation up to and including a response, oldest first. */
 export async function loadTurns(database: Kysely<Tables>, id: ResponseId): Promise<Turn[]> {
   const { rows } = await ancestorsQuery(id).execute(database);
   const ids = rows.map((row) => row.id);
   if (ids.length === 0) return [];
   const [responses, steps] = await Promise.all([
-    database.selectFrom('responses').select(['id', 'request']).where('id', 'in', ids).execute(),
-    database.selectFrom('response_steps').selectAll().where('response_id', 'in', ids).orderBy('sequence').execute(),
+    database.selectFrom('responses').select(['id', 'request']).where('id', '=', anyOf(ids)).execute(),
+    database
+      .selectFrom('response_steps')
+      .selectAll()
+      .where('response_id', '=', anyOf(ids))
+      .orderBy('sequence')
+      .execute(),
   ]);
   const requests = new Map(responses.map((row) => [row.id, row.request]));
   const chains = Map.groupBy(steps, (row: { response_id: string }) => row.response_id) as Map<

@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import { Pool } from 'pg';
+import { PreparedClient } from './prepared-client.ts';
 import type { Tables } from './schema.ts';
 
 /** A pool of connections, as Kysely uses it. */
@@ -12,6 +13,8 @@ export interface DatabaseOptions {
   name: string;
   /** The most connections of this process. */
   connections: number;
+  /** Whether statements are prepared; a pooler that shares connections between transactions may not allow it. */
+  prepare: boolean;
   /** Milliseconds until waiting for a connection, or for a statement, fails. */
   timeoutMs: number;
   /** A connection broke. The pool makes a new one when it is needed. */
@@ -28,6 +31,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
     statement_timeout: options.timeoutMs,
     query_timeout: options.timeoutMs + 1_000,
     keepAlive: true,
+    ...(options.prepare ? { Client: PreparedClient } : {}),
   });
   // Every connection tells for itself, in use or idle: one that breaks between two statements has nobody else to tell.
   pool.on('connect', (client) => client.on('error', options.onError));

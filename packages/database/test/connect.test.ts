@@ -7,7 +7,7 @@ describe('a connection that breaks', () => {
   test.each(['in use, between two statements', 'idle'])('%s: it is told, and the next one works', async (when) => {
     const broken = Promise.withResolvers<Error>();
     const url = inject('postgresUrl');
-    const options = { url, name: 'connect-test', connections: 1, timeoutMs: 10_000 };
+    const options = { url, name: 'connect-test', connections: 1, timeoutMs: 10_000, prepare: true };
     const database = connectDatabase({ ...options, onError: broken.resolve });
     const operator = new pg.Client({ connectionString: url });
     await operator.connect();
@@ -25,5 +25,19 @@ describe('a connection that breaks', () => {
       await operator.end();
       await database.destroy();
     }
+  });
+});
+
+describe('statements', () => {
+  test.each([true, false])('prepared on their connection: %s', async (prepare) => {
+    const url = inject('postgresUrl');
+    const options = { url, name: 'prepare-test', connections: 1, timeoutMs: 10_000, prepare };
+    const database = connectDatabase({ ...options, onError: () => undefined });
+    for (const value of [1, 2]) {
+      expect((await sql<{ value: number }>`SELECT ${value}::int AS value`.execute(database)).rows).toEqual([{ value }]);
+    }
+    const { rows } = await sql`SELECT statement FROM pg_prepared_statements`.execute(database);
+    expect(rows).toEqual(prepare ? [{ statement: 'SELECT $1::int AS value' }] : []);
+    await database.destroy();
   });
 });

@@ -7,6 +7,7 @@ export const gatewayEnv = {
   DATABASE_URL: z.string().min(1),
   DATABASE_CONNECTIONS: env.count(16),
   DATABASE_TIMEOUT_MS: env.milliseconds(10_000),
+  DATABASE_PREPARE: z.enum(['true', 'false']).default('true'),
   BODY_LIMIT_BYTES: env.count(32 * 1024 * 1024),
   ACCEPT_TIMEOUT_MS: env.milliseconds(10_000),
   KEEP_ALIVE_MS: env.milliseconds(15_000),

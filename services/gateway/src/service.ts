@@ -27,6 +27,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     name: 'tailrace-gateway',
     connections: config.DATABASE_CONNECTIONS,
     timeoutMs: config.DATABASE_TIMEOUT_MS,
+    prepare: config.DATABASE_PREPARE === 'true',
     onError: (error) => log.warn({ err: error }, 'a database connection broke'),
   });
   const bus = await joinBus(config, 'gateway');

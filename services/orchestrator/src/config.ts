@@ -8,6 +8,7 @@ export const orchestratorEnv = {
   DATABASE_URL: z.string().min(1),
   DATABASE_CONNECTIONS: env.count(16),
   DATABASE_TIMEOUT_MS: env.milliseconds(10_000),
+  DATABASE_PREPARE: z.enum(['true', 'false']).default('true'),
   TAILRACE_CONFIG: z.string().optional(),
   CHAIN_CONCURRENCY: env.count(64),
   CHAIN_MAX_PENDING: env.count(4_096),

@@ -36,6 +36,7 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
     name: 'tailrace-orchestrator',
     connections: config.DATABASE_CONNECTIONS,
     timeoutMs: config.DATABASE_TIMEOUT_MS,
+    prepare: config.DATABASE_PREPARE === 'true',
     onError: (error) => log.warn({ err: error }, 'a database connection broke'),
   });
   const bus = await joinBus(config, 'orchestrator');

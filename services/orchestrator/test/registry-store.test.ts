@@ -8,7 +8,14 @@ let database: Database;
 beforeAll(async () => {
   const url = await makeDatabase(inject('postgresUrl'));
   await migrate(url);
-  database = connectDatabase({ url, name: 'test', connections: 2, timeoutMs: 10_000, onError: () => undefined });
+  database = connectDatabase({
+    url,
+    name: 'test',
+    connections: 2,
+    timeoutMs: 10_000,
+    prepare: true,
+    onError: () => undefined,
+  });
 });
 afterAll(() => database.destroy());
 
