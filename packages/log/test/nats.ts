@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bus, connectBus, ensureStreams } from '@tailrace/bus';
 import { startNats } from '@tailrace/infra';
 import { newId, type UnnumberedEvent } from '@tailrace/protocol';
@@ -13,6 +14,9 @@ export interface TestNats {
   bus: Bus;
   connect(options?: { timeoutMs?: number }): Promise<Bus>;
   target(bus?: Bus): LogTarget;
+  /** Stops the server's clock; resolves once it does not answer any more. */
+  freeze(bus: Bus): Promise<void>;
+  thaw(): void;
   stop(): Promise<void>;
 }
 
@@ -34,6 +38,12 @@ export async function testNats(): Promise<TestNats> {
     bus,
     connect,
     target: (own = bus) => ({ bus: own, partition: 0, id: newId(Date.now()) }),
+    async freeze(frozen) {
+      process.kill(server.pid, 'SIGSTOP');
+      const answers = () => Promise.race([frozen.nc.flush().then(() => true), sleep(200, false)]);
+      while (await answers());
+    },
+    thaw: () => process.kill(server.pid, 'SIGCONT'),
     async stop() {
       await Promise.all(buses.map((each) => each.close()));
       await server.stop();

@@ -185,28 +185,54 @@ describe('a writer', () => {
   });
 
   test('holds its producer back while NATS is away, and loses nothing', async () => {
-    const bus = await nats.connect({ timeoutMs: 500 });
+    const { bus, published } = countedBus(await nats.connect({ timeoutMs: 500 }));
     const target = nats.target(bus);
     const log = writer(target, { bufferLimit: 1_000 });
-    process.kill(nats.pid, 'SIGSTOP');
+    await nats.freeze(bus);
     try {
       for (let index = 0; index < 50; index += 1) log.write([delta(`${index}`)]);
       let ready = false;
       const waiting = log.ready().then(() => {
         ready = true;
       });
-      await new Promise((resolve) => setTimeout(resolve, 700));
+      // The first message had no answer in time, and is being sent again.
+      await published(2);
       expect(ready).toBe(false);
-      process.kill(nats.pid, 'SIGCONT');
+      nats.thaw();
       await waiting;
       await log.end('{}');
     } finally {
-      process.kill(nats.pid, 'SIGCONT');
+      nats.thaw();
     }
     const events = (await stored(target)).flatMap(({ bytes }) => decodeFrames(bytes));
     expect(events.map((event) => event.sequence_number)).toEqual(Array.from({ length: 50 }, (_, index) => index));
   });
 });
+
+/** A connection that tells how often something was published. */
+function countedBus(bus: Bus): { bus: Bus; published(count: number): Promise<void> } {
+  let count = 0;
+  let wake: () => void = () => undefined;
+  const publisher = Object.create(bus.publisher, {
+    publish: {
+      value: (...args: Parameters<Bus['publisher']['publish']>) => {
+        count += 1;
+        wake();
+        return bus.publisher.publish(...args);
+      },
+    },
+  });
+  return {
+    bus: { ...bus, publisher },
+    async published(wanted) {
+      while (count < wanted) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    },
+  };
+}
 
 async function nextMessage(target: LogTarget, count: number): Promise<void> {
   while ((await stored(target)).length < count) await new Promise((resolve) => setImmediate(resolve));
