@@ -6,7 +6,8 @@ export interface BusEnvironment {
   NATS_URL: string;
   NATS_TIMEOUT_MS: number;
   PARTITIONS: number;
-  LOG_MAX_AGE_MS: number;
+  /** Milliseconds. */
+  LOG_MAX_AGE: number;
   DUPLICATE_WINDOW_MS: number;
 }
 
@@ -15,7 +16,7 @@ export async function joinBus(environment: BusEnvironment, name: string): Promis
   const bus = await connectBus({ url: environment.NATS_URL, name, timeoutMs: environment.NATS_TIMEOUT_MS });
   await ensureStreams(bus, {
     partitions: environment.PARTITIONS,
-    logMaxAgeMs: environment.LOG_MAX_AGE_MS,
+    logMaxAgeMs: environment.LOG_MAX_AGE,
     duplicateWindowMs: environment.DUPLICATE_WINDOW_MS,
   });
   return bus;

