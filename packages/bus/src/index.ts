@@ -17,8 +17,22 @@ export {
   type UpstreamCall,
   type Work,
 } from './messages.ts';
-export { BlobExpired, isAside, payloadOf, publishPayload, publishUntilStored } from './payload.ts';
+export { BlobExpired, payloadOf, publishPayload, publishUntilStored } from './payload.ts';
 export { AckedPublisher, PublishRejected, PublishUncertain, type StoredAck } from './publisher.ts';
 export type { QueueMessage } from './queue-message.ts';
 export { ensureStreams, replicasFor, type StreamOptions } from './streams.ts';
-export * from './subjects.ts';
+export {
+  CHAIN_STREAM,
+  chainSubject,
+  logStream,
+  logSubject,
+  type Partition,
+  partitionOf,
+  tailSubject,
+  token,
+  WORK_STREAM,
+  type WorkSource,
+  workDurable,
+  workFilter,
+  workSubject,
+} from './subjects.ts';

@@ -31,11 +31,6 @@ export async function publishPayload(
   return bus.publisher.publish(subject, new Uint8Array(0), withRef);
 }
 
-/** Whether the bytes of a message stand elsewhere. */
-export function isAside(message: { headers?: MsgHdrs | undefined }): boolean {
-  return message.headers?.has(BLOB_HEADER) ?? false;
-}
-
 /**
  * The bytes of a message, wherever they are.
  * @throws BlobExpired
