@@ -38,8 +38,7 @@ export class Supervisor {
   constructor(unit: Unit, options: SupervisorOptions) {
     this.unit = unit;
     this.#options = options;
-    // Nobody may be waiting when a stop rejects it.
-    this.#ready.promise.catch(() => undefined);
+    this.#expectNobody();
   }
 
   /** The process that is ready now; undefined while there is none. */
@@ -87,7 +86,7 @@ export class Supervisor {
     this.#stopping.abort(new Error(`${this.name} is stopped`));
     this.#ready.reject(this.#stopping.signal.reason);
     // A start that is under way ends by the abort, and says so to whoever asked for it.
-    await this.#launching?.catch(() => undefined);
+    await Promise.allSettled([this.#launching]);
     await this.#current?.stop();
   }
 
@@ -100,13 +99,18 @@ export class Supervisor {
     this.#ready.resolve();
   }
 
+  /** Nobody may be waiting when a stop rejects the promise of readiness; whoever is hears of it all the same. */
+  #expectNobody(): void {
+    void Promise.allSettled([this.#ready.promise]);
+  }
+
   #delayMs = 0;
 
   #onExit(status: ExitStatus, upMs: number): void {
     this.#current = undefined;
     if (this.#stopping.signal.aborted) return;
     this.#ready = Promise.withResolvers<void>();
-    this.#ready.promise.catch(() => undefined);
+    this.#expectNobody();
     this.#options.onChange();
     this.#options.log(`${this.name} has ended (${describeExit(status)})`);
     if (this.#options.restart) void this.#startAgain(upMs);

@@ -125,6 +125,6 @@ function choosePort(options: ServiceUnitOptions, host: string, taken: Set<number
     taken.add(port);
     return port;
   });
-  choosing = chosen.catch(() => undefined);
+  choosing = Promise.allSettled([chosen]);
   return chosen;
 }
