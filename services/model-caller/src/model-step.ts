@@ -10,7 +10,7 @@ import { ChatTranslator } from './chat-stream.ts';
 import { OutputBuilder } from './output-builder.ts';
 import { type Predecessor, readPredecessor } from './predecessor.ts';
 import { decodeSeal, encodeSeal, type StepEnd } from './seal.ts';
-import { type UpstreamClient, UpstreamFailure, type UpstreamTarget } from './upstream.ts';
+import { type CallWatch, type UpstreamClient, UpstreamFailure, type UpstreamTarget } from './upstream.ts';
 
 /** What a model step came to. */
 export interface ModelStepOutcome {
@@ -161,19 +161,31 @@ async function ask(
   };
   const answered: Answer = { finish: 'stop', usage: null };
   const translator = new ChatTranslator();
-  const onHead = (status: number) => {
-    measure.status = status;
-    measure.ttfbMs = Math.round(performance.now() - startedAt);
+  let whole = false;
+  const watch: CallWatch = {
+    head(status) {
+      measure.status = status;
+      measure.ttfbMs = Math.round(performance.now() - startedAt);
+    },
+    done() {
+      whole = true;
+    },
   };
   const headers = { 'x-correlation-id': work.correlationId };
   try {
-    for await (const chunk of upstream.call(target, work.chat, headers, signal, onHead)) {
+    for await (const chunk of upstream.call(target, work.chat, headers, signal, watch)) {
       for (const op of translate(translator, chunk)) {
-        if (op.type === 'finish') answered.finish = op.reason;
-        else if (op.type === 'usage') answered.usage = op.usage;
+        if (op.type === 'finish') {
+          answered.finish = op.reason;
+          whole = true;
+        } else if (op.type === 'usage') answered.usage = op.usage;
         else for (const group of builder.apply(op)) writer.write(group);
       }
       await writer.ready();
+    }
+    if (!whole) {
+      const reason = 'the stream ended before the answer did';
+      throw new UpstreamFailure(new ApiError('upstream_cut', { reason }), { retryable: true });
     }
     return answered;
   } catch (error) {

@@ -1,6 +1,6 @@
 /** What earlier attempts at a model step have left in the log. */
 import type { LogPosition } from '@tailrace/bus';
-import { decodeFrames, type LogTarget, positionAfter, readLog } from '@tailrace/log';
+import { decodeFrames, Fenced, type LogTarget, positionAfter, readLog } from '@tailrace/log';
 import { foldItems, type ModelItem, type ResponseEvent, type StepId } from '@tailrace/protocol';
 
 /** See the file's head. */
@@ -15,7 +15,10 @@ export interface Predecessor {
   seal: string | null;
 }
 
-/** Reads the log after the position at which the step began. */
+/**
+ * Reads the log after the position at which the step began, up to its seal.
+ * @throws Fenced when the log has gone on without the step.
+ */
 export async function readPredecessor(
   target: LogTarget,
   from: LogPosition,
@@ -27,11 +30,14 @@ export async function readPredecessor(
   let attempt = 0;
   const events: ResponseEvent[] = [];
   for await (const message of readLog(target, from.streamSeq)) {
-    if (message.meta.step?.id !== step) throw new Error(`the log of ${target.id} has gone on after step ${step}`);
+    // Without a seal nobody but the step's own attempts goes on: this delivery is an old one.
+    if (message.meta.step?.id !== step) throw new Fenced(target.id);
     events.push(...decodeFrames(message.bytes));
     end = positionAfter(message.meta, message.streamSeq);
     seal = message.meta.seal;
     attempt = Math.max(attempt, message.meta.step.attempt);
+    // The step is done; what follows is not its own.
+    if (seal !== null) break;
   }
   const published = foldItems(events, firstIndex).map((item) => {
     if (item.type === 'function_call_output') throw new Error(`step ${step} wrote the output of a call`);

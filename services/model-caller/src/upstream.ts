@@ -42,6 +42,14 @@ export class UpstreamFailure extends Error {
   }
 }
 
+/** What a call tells beside its chunks. */
+export interface CallWatch {
+  /** The response's status has come. */
+  head(status: number): void;
+  /** The upstream has said that its answer is whole. */
+  done(): void;
+}
+
 const RETRYABLE_STATUS = new Set([408, 409, 425, 429, 500, 502, 503, 504, 529]);
 const ERROR_BODY_BYTES = 64 * 1024;
 
@@ -66,7 +74,7 @@ export class UpstreamClient {
   }
 
   /**
-   * Calls the model. `onHead` hears of the response's status; then the chunks follow, until `[DONE]`.
+   * Calls the model. The chunks follow each other until `[DONE]`, or until the connection ends.
    * @throws UpstreamFailure
    */
   async *call(
@@ -74,7 +82,7 @@ export class UpstreamClient {
     chat: ChatRequest,
     headers: Record<string, string>,
     signal: AbortSignal,
-    onHead: (status: number) => void,
+    watch: CallWatch,
   ): AsyncGenerator<unknown> {
     try {
       const response = await request(`${target.baseUrl.replace(/\/$/, '')}/chat/completions`, {
@@ -94,13 +102,14 @@ export class UpstreamClient {
           stream_options: { include_usage: true },
         }),
       });
-      onHead(response.statusCode);
+      watch.head(response.statusCode);
       if (response.statusCode !== 200) throw await failureOf(response);
       if (String(response.headers['content-type'] ?? '').includes('application/json')) {
         yield await response.body.json();
+        watch.done();
         return;
       }
-      yield* chunksOf(response.body);
+      yield* chunksOf(response.body, watch.done);
     } catch (error) {
       if (signal.aborted) throw error;
       throw this.#toFailure(error);
@@ -127,8 +136,8 @@ export class UpstreamClient {
   }
 }
 
-/** @throws ApiError `upstream_cut` when the stream ends without `[DONE]` and without a finish reason. */
-async function* chunksOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<unknown> {
+/** The parsed `data:` lines of a stream; `onDone` hears of `[DONE]`, after which nothing counts. */
+async function* chunksOf(body: AsyncIterable<Uint8Array>, onDone: () => void): AsyncGenerator<unknown> {
   let done = false;
   let chunks: unknown[] = [];
   const parser = createParser({
@@ -139,24 +148,16 @@ async function* chunksOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<unknow
     },
   });
   const decoder = new TextDecoder();
-  let finished = false;
   for await (const bytes of body) {
     parser.feed(decoder.decode(bytes, { stream: true }));
     const ready = chunks;
     chunks = [];
-    for (const chunk of ready) {
-      finished ||= hasFinish(chunk);
-      yield chunk;
+    yield* ready;
+    if (done) {
+      onDone();
+      return;
     }
-    if (done) return;
   }
-  if (!finished) throw new ApiError('upstream_cut', { reason: 'the stream ended before the answer did' });
-}
-
-function hasFinish(chunk: unknown): boolean {
-  const choices = (chunk as { choices?: unknown } | null)?.choices;
-  if (!Array.isArray(choices)) return false;
-  return choices.some((choice: { finish_reason?: unknown } | null) => (choice?.finish_reason ?? null) !== null);
 }
 
 interface ErrorResponse {
