@@ -4,31 +4,23 @@ import { zodTextFormat } from 'openai/helpers/zod';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { script } from '../harness/scripts.ts';
-import { type TestStack, testStack } from '../harness/stack.ts';
-import { type Recorder, startRecorder } from './recorder.ts';
+import type { TestStack } from '../harness/stack.ts';
+import { type RecordedStack, recordedStack } from './recorded-stack.ts';
+import type { Recorder } from './recorder.ts';
 
+let recorded: RecordedStack;
 let stack: TestStack;
 let recorder: Recorder;
 let client: OpenAI;
 let elsewhere: OpenAI;
 
 beforeAll(async () => {
-  recorder = await startRecorder();
-  const upstreams = [{ base_url: `${recorder.url}/v1`, api_key: 'sk-upstream', model: 'upstream-name' }];
-  stack = await testStack({
-    replicas: { gateway: 2 },
-    // What hangs at the end has no more time.
-    env: { DRAIN_MS: '1000' },
-    config: { models: [{ name: 'recorded', groups: ['everyone'], upstreams }] },
-  });
-  recorder.forwardTo(stack.demoModelUrl);
+  recorded = await recordedStack();
+  ({ stack, recorder } = recorded);
   client = stack.openai(0);
   elsewhere = stack.openai(1);
 });
-afterAll(async () => {
-  await stack.stop();
-  await recorder.close();
-});
+afterAll(() => recorded.stop());
 
 describe('what the model is sent', () => {
   async function chatOf(params: Omit<OpenAI.Responses.ResponseCreateParamsNonStreaming, 'model'>, marker: string) {

@@ -3,34 +3,26 @@ import type OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
 import { script } from '../harness/scripts.ts';
-import { type TestStack, testStack } from '../harness/stack.ts';
-import { type Recorder, startRecorder } from './recorder.ts';
+import type { TestStack } from '../harness/stack.ts';
+import { type RecordedStack, recordedStack } from './recorded-stack.ts';
+import type { Recorder } from './recorder.ts';
 
 type Response = OpenAI.Responses.Response;
 type StreamEvent = OpenAI.Responses.ResponseStreamEvent;
 
+let recorded: RecordedStack;
 let stack: TestStack;
 let recorder: Recorder;
 let client: OpenAI;
 let elsewhere: OpenAI;
 
 beforeAll(async () => {
-  recorder = await startRecorder();
-  const upstreams = [{ base_url: `${recorder.url}/v1`, api_key: 'sk-upstream', model: 'upstream-name' }];
-  stack = await testStack({
-    replicas: { gateway: 2 },
-    // What hangs at the end has no more time.
-    env: { DRAIN_MS: '1000' },
-    config: { models: [{ name: 'recorded', groups: ['everyone'], upstreams }] },
-  });
-  recorder.forwardTo(stack.demoModelUrl);
+  recorded = await recordedStack();
+  ({ stack, recorder } = recorded);
   client = stack.openai(0);
   elsewhere = stack.openai(1);
 });
-afterAll(async () => {
-  await stack.stop();
-  await recorder.close();
-});
+afterAll(() => recorded.stop());
 
 async function collect(stream: AsyncIterable<StreamEvent>): Promise<StreamEvent[]> {
   const events: StreamEvent[] = [];
