@@ -2,7 +2,6 @@
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { ChatMessage } from '@tailrace/chain';
 
 /** One request that has passed. */
 export interface Recorded {
@@ -10,6 +9,14 @@ export interface Recorded {
   headers: IncomingHttpHeaders;
   /** The body as it was sent. */
   text: string;
+}
+
+/** A message of a chat-completions request, as far as tests look at it. */
+export interface ChatMessage {
+  role: string;
+  content?: unknown;
+  tool_call_id?: string;
+  tool_calls?: { id: string; type: string; function: { name: string; arguments: string } }[];
 }
 
 /** The body of a chat-completions request, as far as tests look at it. */

@@ -5,12 +5,16 @@ import { join } from 'node:path';
 import { type Bus, connectBus, logStream, logSubject } from '@tailrace/bus';
 import { type LocalConfig, type Replicas, type Role, type Stack, startStack } from '@tailrace/cli';
 import { type LogEnd, readEnd } from '@tailrace/log';
-import OpenAI from 'openai';
+import OpenAI, { type ClientOptions } from 'openai';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { makeDatabase } from './database.ts';
 import { stackNats } from './infra.ts';
 import { uuidOf } from './public-id.ts';
+import { namedSpecification } from './specification.ts';
+import { type Fetch, validatingFetch } from './validating-fetch.ts';
+import { startValidatingProxy, type ValidatingProxy } from './validating-proxy.ts';
+import { WireChecks } from './wire-checks.ts';
 
 /** What a test file wants. */
 export interface TestStackOptions {
@@ -21,12 +25,21 @@ export interface TestStackOptions {
   restart?: boolean;
 }
 
-/** A stack with what tests need beside it. */
+/**
+ * A stack with what tests need beside it. Everything that clients get through it is validated; `stop()` throws when
+ * something was wrong.
+ */
 export interface TestStack extends Stack {
   /** The official client, at one of the gateways. */
-  openai(gateway?: number): OpenAI;
+  openai(gateway?: number, options?: ClientOptions): OpenAI;
   /** A raw request to one of the gateways, with the key. */
   fetch(path: string, init?: RequestInit & { gateway?: number }): Promise<Response>;
+  /** The global `fetch`, for clients that are made elsewhere: what it returns is validated. */
+  validatingFetch: Fetch;
+  /** A pass-through in front of a gateway, for clients in other processes: what passes is validated. */
+  validatingProxy(gateway?: number): Promise<ValidatingProxy>;
+  /** Judges what clients are sent by other ways, and hears of logs that a test takes away. */
+  checks: WireChecks;
   /** The database, past every service. */
   database: pg.Pool;
   demoModelUrl: string;
@@ -61,6 +74,8 @@ export async function testStack(options: TestStackOptions = {}): Promise<TestSta
   const { demoModelUrl } = stack;
   if (demoModelUrl === undefined) throw new Error('a test stack has a demo model');
   const database = new pg.Pool({ connectionString: databaseUrl, max: 4 });
+  const checks = new WireChecks(namedSpecification(process.env));
+  const validating = validatingFetch(fetch, checks);
   const gatewayUrl = (gateway: number) => {
     const url = stack.gateways[gateway];
     if (!url) throw new Error(`there is no gateway ${gateway}`);
@@ -78,16 +93,23 @@ export async function testStack(options: TestStackOptions = {}): Promise<TestSta
     ...stack,
     demoModelUrl,
     database,
-    openai: (gateway = 0) => new OpenAI({ baseURL: `${gatewayUrl(gateway)}/v1`, apiKey: stack.apiKey, maxRetries: 0 }),
+    checks,
+    validatingFetch: validating.fetch,
+    validatingProxy: (gateway = 0) => startValidatingProxy(gatewayUrl(gateway), checks),
+    openai(gateway = 0, options = {}) {
+      const baseURL = `${gatewayUrl(gateway)}/v1`;
+      return new OpenAI({ baseURL, apiKey: stack.apiKey, maxRetries: 0, fetch: validating.fetch, ...options });
+    },
     fetch(path, { gateway = 0, ...init } = {}) {
       const headers = new Headers(init.headers);
       if (!headers.has('authorization')) headers.set('authorization', `Bearer ${stack.apiKey}`);
       if (init.body !== undefined && !headers.has('content-type')) headers.set('content-type', 'application/json');
-      return fetch(`${gatewayUrl(gateway)}${path}`, { ...init, headers });
+      return validating.fetch(`${gatewayUrl(gateway)}${path}`, { ...init, headers });
     },
     logEnd: (publicId) => withBus((bus) => readEnd({ bus, partition: 0, id: uuidOf(publicId) })),
     purgeLog: (publicId) =>
       withBus(async (bus) => {
+        checks.allowLostLogs();
         await bus.jsm.streams.purge(logStream(0), { filter: logSubject(0, uuidOf(publicId)) });
       }),
     async stop() {
@@ -95,6 +117,8 @@ export async function testStack(options: TestStackOptions = {}): Promise<TestSta
       await stack.stop();
       await nats?.stop();
       await rm(dataDir, { recursive: true, force: true });
+      await validating.settled();
+      checks.violations.throwIfAny();
     },
   };
 }

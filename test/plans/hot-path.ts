@@ -1,11 +1,14 @@
 /** The hot path as it is: the services' own functions, run against a database, with every statement they send kept. */
 import type { CreateCommand, ResultCommand } from '@tailrace/bus';
 import type { RecordedItem, ResponseRecord, Step } from '@tailrace/chain';
-import { type Database, loadResponse, loadTurns, type Tables } from '@tailrace/database';
+import { type Database, findItemOrigins, loadResponse, loadTurns, type Tables } from '@tailrace/database';
 import { itemId, newId, type ResponseId } from '@tailrace/protocol';
+import { Sealer } from '@tailrace/registry';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
+import type { StoreContext } from '../../services/orchestrator/src/context.ts';
 import { type Committed, createResponse } from '../../services/orchestrator/src/create-response.ts';
+import { dueResponses } from '../../services/orchestrator/src/janitor.ts';
 import { countAttempt, markStarted, recordResult } from '../../services/orchestrator/src/record-result.ts';
 import { silentResponses } from '../../services/orchestrator/src/sweep.ts';
 import type { Statement } from './explain.ts';
@@ -29,6 +32,7 @@ type Ended = Exclude<ResultCommand, { kind: 'started' }>;
 
 const TOOLS = ['get_weather', 'get_time'];
 const SILENT_MS = 60_000;
+const RETENTION = { storedMs: 60_000, unstoredMs: 60_000 };
 
 /** Takes a response through every operation of the hot path: created twice, a model call, two tools, a model call. */
 export async function runHotPath(filled: FilledDatabase): Promise<HotPath> {
@@ -46,22 +50,26 @@ export async function runHotPath(filled: FilledDatabase): Promise<HotPath> {
     return act();
   };
   try {
+    const context: StoreContext = { database, sealer: new Sealer('no secret'), retention: RETENTION };
+    const record = (report: Ended) => recorded(context, report);
     const command = createCommand(filled.lastTurn);
-    const created = await run('create', () => createResponse(database, command));
-    await run('create again', () => createResponse(database, command));
+    const created = await run('create', () => createResponse(context, command));
+    await run('create again', () => createResponse(context, command));
     const first = addressOf(command.id, created?.added[0]);
     await run('started', () => markStarted(database, { kind: 'started', ...first }));
     await run('count attempt', () => countAttempt(database, command.id, 0));
-    const called = await run('model result', () => record(database, modelReport(first, callItems(first.stepId))));
+    const called = await run('model result', () => record(modelReport(first, callItems(first.stepId))));
     let last = called;
     for (const step of called.added) {
-      last = await run('tool result', () => record(database, toolReport(addressOf(command.id, step))));
+      last = await run('tool result', () => record(toolReport(addressOf(command.id, step))));
     }
     const second = addressOf(command.id, last.added[0]);
-    const ended = await run('model result', () => record(database, modelReport(second, textItems(second.stepId))));
+    const ended = await run('model result', () => record(modelReport(second, textItems(second.stepId))));
     await run('retrieve', () => loadResponse(database, command.id));
     const turns = await run('conversation', () => loadTurns(database, filled.lastTurn));
     const silent = await run('sweep', () => silentResponses({ database }, SILENT_MS).execute());
+    await run('references', () => findItemOrigins(database, 'owner-0', [first.stepId, command.id]));
+    await run('tidy', () => dueResponses({ database }, new Date()).execute());
     // What this connection has scanned counts in the statistics now, not some seconds later.
     await pool.query('SELECT pg_stat_force_next_flush()');
     return { statements, found: { turns: turns.length, silent: silent.length }, record: ended.record };
@@ -70,8 +78,8 @@ export async function runHotPath(filled: FilledDatabase): Promise<HotPath> {
   }
 }
 
-async function record(database: Database, report: Ended): Promise<Committed> {
-  const committed = await recordResult(database, report);
+async function recorded(context: StoreContext, report: Ended): Promise<Committed> {
+  const committed = await recordResult(context, report);
   if (!committed?.fresh) throw new Error(`nothing was recorded of step ${report.stepId}`);
   return committed;
 }
@@ -88,6 +96,8 @@ function createCommand(previousResponseId: ResponseId): CreateCommand {
       max_iterations: 10,
     },
     previousResponseId,
+    conversationId: null,
+    detached: false,
     bodyHash: null,
     createdAt: now,
     expiresAt: now + 10_000,

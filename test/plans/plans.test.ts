@@ -94,8 +94,8 @@ describe('a plan is found bad', () => {
       expect(await problems('SELECT * FROM responses ORDER BY id', [])).toEqual([
         'Index Scan reads all of responses_pkey',
       ]);
-      const [problem] = await problems('SELECT * FROM response_steps WHERE id = $1', [filled.lastTurn]);
-      expect(problem).toMatch(/^Index Scan on response_steps_pkey leaves response_id open/);
+      const [problem] = await problems('SELECT * FROM response_steps WHERE sequence = $1', [3]);
+      expect(problem).toMatch(/^Index Scan on response_steps_\w+ leaves response_id open/);
     } finally {
       await client.query('RESET enable_seqscan; RESET enable_bitmapscan');
     }

@@ -40,6 +40,11 @@ export class BlobStore {
     return (await (await this.#open()).getBlob(ref.blob)) ?? undefined;
   }
 
+  /** Removes bytes that nobody will ask for again; what is gone already stays gone. */
+  async remove(ref: BlobRef): Promise<void> {
+    await (await this.#open()).delete(ref.blob);
+  }
+
   async #open(): Promise<ObjectStore> {
     const opening = this.#bucket ?? new Objm(this.#js).open(BUCKET);
     this.#bucket = opening;

@@ -3,6 +3,7 @@ import { AckPolicy, type ConsumerConfig, DeliverPolicy, JetStreamApiError } from
 import { nanos } from '@nats-io/nats-core';
 import type { Bus } from './connection.ts';
 import { PauseWatch } from './pause-watch.ts';
+import { dropPayload } from './payload.ts';
 import { Pull } from './pull.ts';
 import type { QueueMessage } from './queue-message.ts';
 
@@ -135,6 +136,7 @@ export class QueueConsumer {
       await this.#checkFresh(message);
       await this.#options.handle(message, this.#abort.signal);
       message.ack();
+      await dropPayload(this.#bus, message);
     } catch (error) {
       this.#options.onError(error, message);
       if (error instanceof StaleDelivery) return;

@@ -4,30 +4,38 @@ export { type Bus, type BusOptions, connectBus } from './connection.ts';
 export { QueueConsumer, type QueueConsumerOptions, QueueTrouble, StaleDelivery } from './consumer.ts';
 export { type BusEnvironment, joinBus } from './join.ts';
 export {
+  type Asked,
+  type AskedCommand,
+  type ConversationChange,
+  type ConversationCommand,
   type CreateCommand,
-  type CreateReply,
   decodeMessage,
   encodeMessage,
   type LogPosition,
   MalformedMessage,
   type ModelWork,
+  type Reply,
+  type ResponseCommand,
   type ResultCommand,
   type ToolCallMeasure,
   type ToolWork,
   type UpstreamCall,
   type Work,
 } from './messages.ts';
-export { BlobExpired, payloadOf, publishPayload, publishUntilStored } from './payload.ts';
+export { BlobExpired, dropPayload, payloadOf, publishPayload, publishUntilStored } from './payload.ts';
 export { AckedPublisher, PublishRejected, PublishUncertain, type StoredAck } from './publisher.ts';
 export type { QueueMessage } from './queue-message.ts';
 export { ensureStreams, replicasFor, type StreamOptions } from './streams.ts';
 export {
+  attachedSubject,
   CHAIN_STREAM,
+  cancelledSubject,
   chainSubject,
   logStream,
   logSubject,
   type Partition,
   partitionOf,
+  subjectOf,
   tailSubject,
   token,
   WORK_STREAM,

@@ -1,6 +1,6 @@
 /** The messages between the services, and their one codec. */
-import type { AcceptedRequest, ChatRequest, ModelResult, ToolResult } from '@tailrace/chain';
-import type { ErrorInfo, ResponseId, StepId } from '@tailrace/protocol';
+import type { ModelResult, Prompt, SubmittedRequest, ToolResult } from '@tailrace/chain';
+import type { ConversationId, ErrorInfo, InputItem, ResponseId, StepId } from '@tailrace/protocol';
 
 /** Where a log ends, as far as its last writer knows. */
 export interface LogPosition {
@@ -12,16 +12,9 @@ export interface LogPosition {
   cursor: number;
 }
 
-/** `tr.chain.<p>.create`: gateway to orchestrator. */
-export interface CreateCommand {
-  id: ResponseId;
+/** What every request of a gateway to an orchestrator carries. */
+export interface Asked {
   owner: string;
-  request: AcceptedRequest;
-  previousResponseId: ResponseId | null;
-  /** SHA-256 of the body when an `Idempotency-Key` made the id; null otherwise. */
-  bodyHash: string | null;
-  /** Milliseconds since the epoch. */
-  createdAt: number;
   /** After this nobody waits for the answer any more, and the command is dropped. Milliseconds since the epoch. */
   expiresAt: number;
   /** The subject where the answer is waited for. */
@@ -29,9 +22,51 @@ export interface CreateCommand {
   correlationId: string;
 }
 
-/** The answer to a {@link CreateCommand}: the row is committed, or the request is refused and nothing was made. */
-export type CreateReply =
-  | { accepted: true; existed: boolean }
+/** `tr.chain.<p>.create`: a client wants a response. */
+export interface CreateCommand extends Asked {
+  id: ResponseId;
+  request: SubmittedRequest;
+  previousResponseId: ResponseId | null;
+  conversationId: ConversationId | null;
+  /**
+   * Whether the request carries the history itself (`request.context`), and the previous response is only named: so it is
+   * with what a connection remembers and nobody stores.
+   */
+  detached: boolean;
+  /** SHA-256 of the body when an `Idempotency-Key` made the id; null otherwise. */
+  bodyHash: string | null;
+  /** Milliseconds since the epoch. */
+  createdAt: number;
+}
+
+/** `tr.chain.<p>.cancel` and `tr.chain.<p>.delete`: of one response. Both may be told any number of times. */
+export interface ResponseCommand extends Asked {
+  id: ResponseId;
+}
+
+/** `tr.chain.<p>.conversation`: one change of a conversation. May be told any number of times. */
+export interface ConversationCommand extends Asked {
+  id: ConversationId;
+  change: ConversationChange;
+  /** Milliseconds since the epoch. */
+  createdAt: number;
+}
+
+/** What is done to a conversation. `batch` is an identity of the request: the ids of its items are made from it. */
+export type ConversationChange =
+  | { type: 'create'; metadata: Record<string, string>; items: InputItem[]; batch: string }
+  | { type: 'update'; metadata: Record<string, string> }
+  | { type: 'delete' }
+  | { type: 'add'; items: InputItem[]; batch: string }
+  | { type: 'remove'; itemId: string };
+
+/** A command that a gateway waits for. */
+export type AskedCommand = CreateCommand | ResponseCommand | ConversationCommand;
+
+/** The answer: it is committed, or the request is refused and nothing was done. */
+export type Reply =
+  /** `existed`: it had been done before. `itemIds`: of the items that `add` has added, in their order. */
+  | { accepted: true; existed: boolean; itemIds?: string[] }
   | { accepted: false; error: ErrorInfo; param: string | null };
 
 /** `tr.work.model.*`: one model step. */
@@ -41,7 +76,7 @@ export interface ModelWork {
   stepId: StepId;
   attempt: number;
   model: string;
-  chat: ChatRequest;
+  prompt: Prompt;
   log: LogPosition;
   /** The `output_index` of the step's first item. */
   outputIndex: number;
@@ -124,7 +159,7 @@ export class MalformedMessage extends Error {
 }
 
 /** The bytes of a message between services. */
-export function encodeMessage(message: CreateCommand | CreateReply | Work | ResultCommand): Uint8Array {
+export function encodeMessage(message: AskedCommand | Reply | Work | ResultCommand): Uint8Array {
   return Buffer.from(JSON.stringify(message));
 }
 
@@ -132,7 +167,7 @@ export function encodeMessage(message: CreateCommand | CreateReply | Work | Resu
  * A message between services. Its sender is a part of the same installation, so its shape is trusted once it is JSON.
  * @throws MalformedMessage
  */
-export function decodeMessage<T extends CreateCommand | CreateReply | Work | ResultCommand>(
+export function decodeMessage<T extends AskedCommand | Reply | Work | ResultCommand>(
   subject: string,
   bytes: Uint8Array,
 ): T {

@@ -46,6 +46,12 @@ export async function payloadOf(
   return bytes;
 }
 
+/** Removes what travels beside a message, when there is anything: the message has been dealt with for good. */
+export async function dropPayload(bus: Bus, message: { headers?: MsgHdrs | undefined }): Promise<void> {
+  const blob = message.headers?.get(BLOB_HEADER);
+  if (blob) await bus.blobs.remove({ blob });
+}
+
 const RETRY_MS = { first: 50, most: 2_000 };
 
 /**

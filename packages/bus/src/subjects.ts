@@ -27,8 +27,15 @@ export const CHAIN_STREAM = 'TR_CHAIN';
 export const WORK_STREAM = 'TR_WORK';
 
 /** A message to the orchestrator. */
-export type ChainMessageKind = 'create' | 'result' | 'cancel';
+export type ChainMessageKind = 'create' | 'result' | 'cancel' | 'delete' | 'conversation';
 export const chainSubject = (partition: Partition, kind: ChainMessageKind): string => `tr.chain.${partition}.${kind}`;
+
+/** Core NATS, unstored: a response has been cancelled; whoever works on it stops. */
+export const cancelledSubject = (id: ResponseId): string => `tr.ctl.cancel.${id}`;
+/** Core NATS, unstored: a client has attached to a response; whoever waits for its clients to be gone forgets it. */
+export const attachedSubject = (id: ResponseId): string => `tr.ctl.attached.${id}`;
+/** The response that a subject of `tr.ctl.*` is about. */
+export const subjectOf = (control: string): ResponseId => control.slice(control.lastIndexOf('.') + 1);
 
 /** What a worker works on: a registered model, or a registered source of tools. */
 export interface WorkSource {

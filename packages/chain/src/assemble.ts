@@ -1,15 +1,19 @@
 /** The response as its chain tells it. Pure; it is never stored a second time. */
 import {
+  type EchoedFormat,
   type EchoedTool,
+  errorInfo,
   itemId,
   type OutputFunctionCallOutput,
   type OutputItem,
+  publicConversationId,
   publicResponseId,
   type ResponseResource,
+  type TextFormat,
   type Usage,
 } from '@tailrace/protocol';
 import { type AcceptedRequest, hasEnded, type ResponseRecord } from './accepted.ts';
-import { type Step, stepsOf, type ToolStep } from './step.ts';
+import { resultOf, type Step, stepsOf, type ToolStep } from './step.ts';
 
 /** What `GET /v1/responses/{id}` returns (I3). The usage is told at the end, as in the events. */
 export function assemble(record: ResponseRecord, chain: readonly Step[]): ResponseResource {
@@ -21,6 +25,7 @@ export function assemble(record: ResponseRecord, chain: readonly Step[]): Respon
     incomplete_details: record.incompleteReason === null ? null : { reason: record.incompleteReason },
     output: outputOf(chain).map((placed) => placed.item),
     usage: hasEnded(record) ? usageOf(chain) : null,
+    service_tier: hasEnded(record) ? servedTier(chain) : requestedTier(record.request),
   };
 }
 
@@ -36,6 +41,7 @@ export function initialResource(record: ResponseRecord): ResponseResource {
     incomplete_details: null,
     model: body.model,
     previous_response_id: record.previousResponseId === null ? null : publicResponseId(record.previousResponseId),
+    conversation: record.conversationId === null ? null : { id: publicConversationId(record.conversationId) },
     instructions: body.instructions ?? null,
     output: [],
     error: null,
@@ -44,7 +50,7 @@ export function initialResource(record: ResponseRecord): ResponseResource {
     truncation: body.truncation ?? 'disabled',
     parallel_tool_calls: body.parallel_tool_calls ?? true,
     text: {
-      format: body.text?.format ?? { type: 'text' },
+      format: echoedFormat(body.text?.format),
       ...(body.text?.verbosity ? { verbosity: body.text.verbosity } : {}),
     },
     top_p: body.top_p ?? 1,
@@ -58,10 +64,11 @@ export function initialResource(record: ResponseRecord): ResponseResource {
     max_tool_calls: body.max_tool_calls ?? null,
     store: body.store ?? true,
     background: body.background ?? false,
-    service_tier: 'default',
+    service_tier: requestedTier(record.request),
     metadata: body.metadata ?? {},
     safety_identifier: body.safety_identifier ?? null,
     prompt_cache_key: body.prompt_cache_key ?? null,
+    user: body.user ?? null,
   };
 }
 
@@ -76,8 +83,7 @@ export function outputOf(chain: readonly Step[]): PlacedItem[] {
   return stepsOf(chain, null).flatMap((step): PlacedItem[] => {
     if (step.kind === 'tool_call') return [{ step, item: toolOutputItem(step) }];
     const { outcome } = step;
-    const result = outcome.state === 'completed' || outcome.state === 'failed' ? outcome.result : null;
-    return (result?.items ?? []).map(({ item }) => ({ step, item }));
+    return (resultOf(outcome)?.items ?? []).map(({ item }) => ({ step, item }));
   });
 }
 
@@ -107,21 +113,17 @@ export function toolOutputText(step: ToolStep): string {
       return step.outcome.result.output;
     case 'failed':
       return JSON.stringify({ error: step.outcome.error });
+    case 'canceled':
+      return JSON.stringify({ error: errorInfo('response_cancelled') });
     case 'pending':
     case 'processing':
-    case 'canceled':
       return '';
   }
 }
 
-/** The tokens of all model calls of a chain, at every depth; null when no call has told any. */
-export function usageOf(chain: readonly Step[]): Usage | null {
-  const usages = chain.flatMap((step) => {
-    if (step.kind !== 'model_call') return [];
-    if (step.outcome.state !== 'completed' && step.outcome.state !== 'failed') return [];
-    return step.outcome.result?.usage ?? [];
-  });
-  if (usages.length === 0) return null;
+/** The tokens of all model calls of a chain, at every depth. */
+export function usageOf(chain: readonly Step[]): Usage {
+  const usages = chain.flatMap((step) => (step.kind === 'model_call' ? (resultOf(step.outcome)?.usage ?? []) : []));
   const sum = (of: (usage: Usage) => number) => usages.reduce((total, usage) => total + of(usage), 0);
   return {
     input_tokens: sum((usage) => usage.input_tokens),
@@ -130,6 +132,25 @@ export function usageOf(chain: readonly Step[]): Usage | null {
     output_tokens_details: { reasoning_tokens: sum((usage) => usage.output_tokens_details.reasoning_tokens) },
     total_tokens: sum((usage) => usage.total_tokens),
   };
+}
+
+function requestedTier(request: AcceptedRequest): string {
+  return request.body.service_tier ?? 'auto';
+}
+
+/** What the last upstream that told anything says it gave. */
+function servedTier(chain: readonly Step[]): string {
+  const told = chain.flatMap((step) =>
+    step.kind === 'model_call' ? (resultOf(step.outcome)?.service_tier ?? []) : [],
+  );
+  return told.at(-1) ?? 'default';
+}
+
+function echoedFormat(format: TextFormat | null | undefined): EchoedFormat {
+  if (!format) return { type: 'text' };
+  if (format.type !== 'json_schema') return format;
+  const { type, name, description, strict } = format;
+  return { type, name, description: description ?? null, schema: null, strict: strict ?? false };
 }
 
 function echoedTools(request: AcceptedRequest): EchoedTool[] {

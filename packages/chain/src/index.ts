@@ -1,17 +1,25 @@
 /** The chain: its steps, what follows from them, and what they amount to. Pure; no I/O. */
-export { type AcceptedRequest, hasEnded, type ResponseRecord, type ServerTool } from './accepted.ts';
-export { assemble, initialResource, outputOf, type PlacedItem, toolOutputText, usageOf } from './assemble.ts';
 export {
-  type ChatMessage,
-  type ChatPart,
-  type ChatRequest,
-  type ChatToolCall,
-  chatMessages,
-  chatRequest,
-  type Turn,
-} from './conversation.ts';
+  type AcceptedRequest,
+  hasEnded,
+  isStored,
+  type ResponseRecord,
+  type ServerTool,
+  type SubmittedRequest,
+} from './accepted.ts';
+export { assemble, initialResource, outputOf, type PlacedItem, toolOutputText, usageOf } from './assemble.ts';
+export { closeItem } from './close-item.ts';
 export { type Action, liveCalls, type NewStep, nextAction, outputTokensLeft } from './next-action.ts';
-export { project, wholeItemEvents } from './project.ts';
+export { project } from './project.ts';
+export {
+  type OpenCompaction,
+  type Prompt,
+  type PromptItem,
+  type PromptTool,
+  prompt,
+  promptItems,
+  type Turn,
+} from './prompt.ts';
 export {
   type FinishReason,
   isTerminal,
@@ -20,6 +28,7 @@ export {
   type ModelStep,
   type Outcome,
   type RecordedItem,
+  resultOf,
   type Scope,
   type Step,
   stepsOf,
@@ -27,4 +36,14 @@ export {
   type ToolResult,
   type ToolStep,
 } from './step.ts';
-export { begin, recordOutcome, type StepOutcome, type Transition, type TransitionContext } from './transition.ts';
+export {
+  begin,
+  cancel,
+  recordOutcome,
+  type StepOutcome,
+  type Transition,
+  type TransitionContext,
+} from './transition.ts';
+export { type CountTokens, fitPrompt } from './truncate.ts';
+export { itemsOfTurns, turnItems } from './turn-items.ts';
+export { wholeItemEvents } from './whole-item.ts';

@@ -39,6 +39,8 @@ export interface ModelResult {
   items: RecordedItem[];
   finish: FinishReason;
   usage: Usage | null;
+  /** The class of service that the upstream says it gave; left out when it says nothing. */
+  service_tier?: string;
 }
 
 /** What a tool answered. */
@@ -51,7 +53,7 @@ export type Outcome<Result> =
   | { state: 'pending' | 'processing' }
   | { state: 'completed'; result: Result }
   | { state: 'failed'; error: ErrorInfo; result: Result | null }
-  | { state: 'canceled' };
+  | { state: 'canceled'; result: Result | null };
 
 interface StepBase {
   id: StepId;
@@ -90,6 +92,19 @@ export function isTerminal(step: Step): boolean {
     case 'failed':
     case 'canceled':
       return true;
+  }
+}
+
+/** What a step has come to, as far as it came. */
+export function resultOf<Result>(outcome: Outcome<Result>): Result | null {
+  switch (outcome.state) {
+    case 'pending':
+    case 'processing':
+      return null;
+    case 'completed':
+    case 'failed':
+    case 'canceled':
+      return outcome.result;
   }
 }
 

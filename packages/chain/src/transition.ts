@@ -12,8 +12,8 @@ import { isTerminal, type ModelResult, type Step, stepsOf, type ToolResult } fro
 export interface Transition {
   record: ResponseRecord;
   chain: Step[];
-  /** The step whose outcome the entry records; null for the creation. */
-  changed: Step | null;
+  /** The steps whose outcomes the entry records. */
+  changed: Step[];
   /** The steps that the entry adds, in their order. */
   added: Step[];
 }
@@ -31,7 +31,7 @@ export interface TransitionContext {
 
 /** The first entry of a new response. `record` has no entries yet. */
 export function begin(record: Omit<ResponseRecord, 'entries' | 'nextEvent'>, context: TransitionContext): Transition {
-  return settle({ ...record, entries: 1, nextEvent: 0 }, [], null, context);
+  return settle({ ...record, entries: 1, nextEvent: 0 }, [], [], context);
 }
 
 /**
@@ -56,7 +56,36 @@ export function recordOutcome(
   const changed = withOutcome(step, report, ended);
   const next = chain.map((each) => (each.id === changed.id ? changed : each));
   const nextEvent = report.kind === 'model_call' ? Math.max(report.nextEvent, record.nextEvent) : record.nextEvent;
-  return settle({ ...record, entries: entry, nextEvent }, next, changed, context);
+  return settle({ ...record, entries: entry, nextEvent }, next, [changed], context);
+}
+
+/**
+ * The entry that cancels a response: whatever is open ends as it stands. `partial` is what open model steps have published,
+ * `nextEvent` the number that the log's next event has. Null when the response has ended already.
+ */
+export function cancel(
+  record: ResponseRecord,
+  chain: readonly Step[],
+  published: { partial: ReadonlyMap<StepId, ModelResult>; nextEvent: number },
+  now: number,
+): Transition | null {
+  if (hasEnded(record)) return null;
+  const entry = record.entries + 1;
+  const changed: Step[] = [];
+  const next = chain.map((step) => {
+    if (isTerminal(step)) return step;
+    const ended = { endedEntry: entry, endedAt: now };
+    const canceled: Step =
+      step.kind === 'model_call'
+        ? { ...step, ...ended, outcome: { state: 'canceled', result: published.partial.get(step.id) ?? null } }
+        : { ...step, ...ended, outcome: { state: 'canceled', result: null } };
+    changed.push(canceled);
+    return canceled;
+  });
+  const cancelled: ResponseRecord = { ...record, entries: entry, status: 'cancelled', endedAt: now };
+  const nextEvent = Math.max(record.nextEvent, published.nextEvent);
+  const events = project(cancelled, next, entry - 1).length;
+  return { record: { ...cancelled, nextEvent: nextEvent + events }, chain: next, changed, added: [] };
 }
 
 type Ended = Pick<Step, 'attempt' | 'endedEntry' | 'startedAt' | 'endedAt'>;
@@ -80,7 +109,7 @@ function withOutcome(step: Step, report: StepOutcome, ended: Ended): Step {
 function settle(
   start: ResponseRecord,
   startChain: readonly Step[],
-  changed: Step | null,
+  changed: Step[],
   context: TransitionContext,
 ): Transition {
   let record = start;

@@ -1,9 +1,10 @@
-import { itemId } from '@tailrace/protocol';
+import { errorInfo, itemId, responseResource, type Usage } from '@tailrace/protocol';
 import { describe, expect, test } from 'vitest';
 import { assemble, outputOf, toolOutputText, usageOf } from '../src/index.ts';
 import {
   call,
   callId,
+  canceledModel,
   chainOf,
   failedModel,
   model,
@@ -29,6 +30,7 @@ describe('assemble', () => {
       incomplete_details: null,
       model: 'm',
       previous_response_id: null,
+      conversation: null,
       instructions: null,
       output: [],
       error: null,
@@ -48,10 +50,11 @@ describe('assemble', () => {
       max_tool_calls: null,
       store: true,
       background: false,
-      service_tier: 'default',
+      service_tier: 'auto',
       metadata: {},
       safety_identifier: null,
       prompt_cache_key: null,
+      user: null,
     });
   });
 
@@ -75,12 +78,46 @@ describe('assemble', () => {
       metadata: { a: 'b' },
       safety_identifier: 's',
       prompt_cache_key: 'p',
+      user: 'u',
+      service_tier: 'flex' as const,
     };
     const previousResponseId = '018f0000-0000-7000-9000-000000000001';
-    expect(assemble(recordOf(requestWith(echoed), { previousResponseId }), [])).toMatchObject({
+    const conversationId = '018f0000-0000-7000-9000-000000000002';
+    const assembled = assemble(recordOf(requestWith(echoed), { previousResponseId, conversationId }), []);
+    expect(assembled).toMatchObject({
       ...echoed,
       previous_response_id: 'resp_018f0000000070009000000000000001',
+      conversation: { id: 'conv_018f0000000070009000000000000002' },
     });
+    expect(responseResource.parse(assembled)).toStrictEqual(assembled);
+  });
+
+  const schema = { type: 'object' };
+  test.each([
+    [{ type: 'text' as const }, { type: 'text' }],
+    [
+      { type: 'json_schema' as const, name: 'n', schema },
+      { type: 'json_schema', name: 'n', description: null, schema: null, strict: false },
+    ],
+    [
+      { type: 'json_schema' as const, name: 'n', schema, description: 'd', strict: true },
+      { type: 'json_schema', name: 'n', description: 'd', schema: null, strict: true },
+    ],
+  ])('echoes the format %j without its schema, for which there is no place', (format, expected) => {
+    const { text: echoed } = assemble(recordOf(requestWith({ text: { format, verbosity: null } })), []);
+    expect(echoed).toStrictEqual({ format: expected });
+  });
+
+  test.each([
+    [undefined, [undefined], 'auto', 'default'],
+    [null, ['flex'], 'auto', 'flex'],
+    ['priority' as const, [undefined], 'priority', 'default'],
+    ['priority' as const, ['priority', 'default', undefined], 'priority', 'default'],
+  ])('service_tier %s, of which the upstreams give %j', (service_tier, tiers, before, after) => {
+    const request = requestWith(service_tier === undefined ? {} : { service_tier });
+    const chain = chainOf(tiers.map((tier) => model([text('a')], tier === undefined ? {} : { tier })));
+    expect(assemble(recordOf(request), chain).service_tier).toBe(before);
+    expect(assemble(recordOf(request, { status: 'completed', endedAt: 1 }), chain).service_tier).toBe(after);
   });
 
   test('shows the client’s tools and the server’s, of these only what a client may know', () => {
@@ -115,6 +152,8 @@ describe('assemble', () => {
     const chain = chainOf([model([text('a')], { output: 5 })]);
     expect(assemble(recordOf(requestWith()), chain).usage).toBeNull();
     expect(assemble(recordOf(requestWith(), { status: 'completed', endedAt: 1 }), chain).usage).toEqual(usage(5));
+    const canceled = chainOf([canceledModel([text('h', 'incomplete')], { output: 2 })]);
+    expect(assemble(recordOf(requestWith(), { status: 'cancelled', endedAt: 1 }), canceled).usage).toEqual(usage(2));
   });
 });
 
@@ -137,13 +176,29 @@ describe('outputOf', () => {
     ]);
   });
 
+  test('shows what a canceled model call had published', () => {
+    const chain = chainOf([
+      model([call('search')]),
+      tool('search', callId(1, 0), { output: 'x' }),
+      canceledModel([text('whole'), call('search', undefined, 'incomplete')]),
+    ]);
+    expect(outputOf(chain).map(({ item }) => [item.type, item.status])).toEqual([
+      ['function_call', 'completed'],
+      ['function_call_output', 'completed'],
+      ['message', 'completed'],
+      ['function_call', 'incomplete'],
+    ]);
+    expect(outputOf(chainOf([modelIn('canceled')]))).toEqual([]);
+  });
+
+  const cancelled = JSON.stringify({ error: errorInfo('response_cancelled') });
   test.each([
     ['pending' as const, { status: 'in_progress', output: '' }],
     ['processing' as const, { status: 'in_progress', output: '' }],
-    ['canceled' as const, { status: 'incomplete', output: '' }],
+    ['canceled' as const, { status: 'incomplete', output: '' }, cancelled],
     [{ output: 'x' }, { status: 'completed', output: 'x' }],
     [TOOL_ERROR, { status: 'completed', output: JSON.stringify({ error: TOOL_ERROR }) }],
-  ])('a tool step in state %j', (outcome, expected) => {
+  ])('a tool step in state %j', (outcome, expected, told = expected.output) => {
     const [step] = chainOf([tool('search', 'call_1', outcome)]);
     if (step?.kind !== 'tool_call') throw new Error('the chain is one tool step');
     expect(outputOf([step])[0]?.item).toEqual({
@@ -152,7 +207,7 @@ describe('outputOf', () => {
       call_id: 'call_1',
       ...expected,
     });
-    expect(toolOutputText(step)).toBe(expected.output);
+    expect(toolOutputText(step)).toBe(told);
   });
 
   test('steps inside a sub-loop are not the response’s output', () => {
@@ -161,15 +216,31 @@ describe('outputOf', () => {
   });
 });
 
-test('usageOf sums every model call that told its tokens, at every depth, failed ones too', () => {
-  const inner = chainOf([model([], { output: 7 })], 1).map((step) => ({ ...step, parentStepId: stepId(2) }));
-  const told = chainOf([model([], { output: 5 }), model([]), modelIn('processing'), failedModel(null)]);
-  expect(usageOf([...told, ...inner])).toEqual({
-    input_tokens: 20,
-    input_tokens_details: { cached_tokens: 8 },
-    output_tokens: 12,
-    output_tokens_details: { reasoning_tokens: 2 },
-    total_tokens: 32,
+describe('usageOf', () => {
+  test('sums every model call that told its tokens, at every depth, failed and canceled ones too', () => {
+    const inner = chainOf([model([], { output: 7 })], 1).map((step) => ({ ...step, parentStepId: stepId(2) }));
+    const told = chainOf([model([], { output: 5 }), model([]), modelIn('processing'), failedModel(null)]);
+    const canceled = chainOf([canceledModel([], { output: 1 })], 2);
+    expect(usageOf([...told, ...inner, ...canceled])).toEqual({
+      input_tokens: 30,
+      input_tokens_details: { cached_tokens: 12 },
+      output_tokens: 13,
+      output_tokens_details: { reasoning_tokens: 3 },
+      total_tokens: 43,
+    });
   });
-  expect(usageOf(chainOf([model([]), failedModel(null), modelIn('pending')]))).toBeNull();
+
+  test.each([
+    ['nothing', []],
+    ['nobody', [model([]), failedModel(null), failedModel([]), modelIn('pending'), modelIn('canceled')]],
+  ])('is zeros where %s told any', (_what, steps) => {
+    const none: Usage = {
+      input_tokens: 0,
+      input_tokens_details: { cached_tokens: 0 },
+      output_tokens: 0,
+      output_tokens_details: { reasoning_tokens: 0 },
+      total_tokens: 0,
+    };
+    expect(usageOf(chainOf(steps))).toEqual(none);
+  });
 });

@@ -96,8 +96,15 @@ const modelStep =
   (outcome: (id: string) => Outcome<ModelResult>): Make<ModelStep> =>
   (id) => ({ kind: 'model_call', request: { model: 'm' }, outcome: outcome(id) });
 
+/** How a model call ended: why, after how many output tokens, and in which class of service. */
+interface ModelEnd {
+  finish?: FinishReason;
+  output?: number;
+  tier?: string;
+}
+
 /** A model call that has ended. */
-export const model = (items: ItemMaker[], end: { finish?: FinishReason; output?: number } = {}): Make<ModelStep> =>
+export const model = (items: ItemMaker[], end: ModelEnd = {}): Make<ModelStep> =>
   modelStep((id) => ({ state: 'completed', result: modelResult(id, items, end) }));
 
 /** A model call that has failed, with what it had until then. */
@@ -108,8 +115,13 @@ export const failedModel = (items: ItemMaker[] | null): Make<ModelStep> =>
     result: items === null ? null : modelResult(id, items, {}),
   }));
 
+/** A model call that was canceled, with what it had published until then. */
+export const canceledModel = (items: ItemMaker[], end: ModelEnd = {}): Make<ModelStep> =>
+  modelStep((id) => ({ state: 'canceled', result: modelResult(id, items, end) }));
+
 /** A model call in a state without a result. */
-export const modelIn = (state: 'pending' | 'processing' | 'canceled'): Make<ModelStep> => modelStep(() => ({ state }));
+export const modelIn = (state: 'pending' | 'processing' | 'canceled'): Make<ModelStep> =>
+  modelStep(() => (state === 'canceled' ? { state, result: null } : { state }));
 
 /** What {@link failedModel} fails with. */
 export const UPSTREAM_ERROR: ErrorInfo = errorInfo('upstream_error', { status: 500, reason: 'out of memory' });
@@ -179,6 +191,8 @@ export function recordOf(request: AcceptedRequest, fields: Partial<ResponseRecor
     error: null,
     incompleteReason: null,
     previousResponseId: null,
+    conversationId: null,
+    conversationPosition: null,
     createdAt: 1_700_000_000_999,
     endedAt: null,
     entries: 1,
@@ -187,17 +201,19 @@ export function recordOf(request: AcceptedRequest, fields: Partial<ResponseRecor
   };
 }
 
-function modelResult(id: string, items: ItemMaker[], end: { finish?: FinishReason; output?: number }): ModelResult {
+function modelResult(id: string, items: ItemMaker[], end: ModelEnd): ModelResult {
   return {
     items: items.map((make, position) => make(id, position)),
     finish: end.finish ?? 'stop',
     usage: end.output === undefined ? null : usage(end.output),
+    ...(end.tier === undefined ? {} : { service_tier: end.tier }),
   };
 }
 
 function toolOutcome(
   outcome: { output: string } | ErrorInfo | 'pending' | 'processing' | 'canceled',
 ): Outcome<ToolResult> {
+  if (outcome === 'canceled') return { state: outcome, result: null };
   if (typeof outcome === 'string') return { state: outcome };
   if ('output' in outcome) return { state: 'completed', result: outcome };
   return { state: 'failed', error: outcome, result: null };

@@ -1,7 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { hasEnded, isTerminal, liveCalls, nextAction, recordOutcome, type Step, stepsOf } from '../src/index.ts';
-import { CLIENT_TOOL, type Moment, play, requestOf, type World, worlds } from './world.ts';
+import {
+  cancel,
+  hasEnded,
+  isTerminal,
+  liveCalls,
+  type ModelResult,
+  nextAction,
+  recordOutcome,
+  type Step,
+  stepsOf,
+} from '../src/index.ts';
+import { CLIENT_TOOL } from './answers.ts';
+import { type Moment, play, requestOf, type World, worlds } from './world.ts';
 
 const RUNS = { numRuns: 400 };
 
@@ -104,6 +115,35 @@ describe('the loop, in any world', () => {
           count += action.steps.length;
         }
         expect(count).toBe(chain.length);
+      }
+    });
+  });
+
+  test('cancelling, at any moment, ends whatever is open and nothing else', () => {
+    const result: ModelResult = { items: [], finish: 'stop', usage: null };
+    everyWorld((moments) => {
+      for (const { record, chain } of moments) {
+        const open = chain.filter((step) => !isTerminal(step));
+        const partial = new Map(open.map((step) => [step.id, result]));
+        const cancelled = cancel(record, chain, { partial, nextEvent: record.nextEvent }, record.createdAt + 9);
+        if (hasEnded(record)) {
+          expect(cancelled).toBeNull();
+          continue;
+        }
+        if (!cancelled) throw new Error('a response that runs can be cancelled');
+        expect(cancelled.record).toMatchObject({ status: 'cancelled', entries: record.entries + 1, error: null });
+        expect(cancelled.added).toEqual([]);
+        expect(cancelled.changed.map((step) => step.id)).toEqual(open.map((step) => step.id));
+        expect(cancelled.chain.filter((step) => !open.some(({ id }) => id === step.id))).toEqual(
+          chain.filter(isTerminal),
+        );
+        for (const step of cancelled.changed) {
+          const left = step.kind === 'model_call' ? result : null;
+          expect(step.outcome).toEqual({ state: 'canceled', result: left });
+          expect(cancelled.chain).toContainEqual(step);
+        }
+        expect(nextAction(record.request, cancelled.chain, null)).toEqual({ type: 'incomplete', reason: 'cancelled' });
+        expect(cancel(cancelled.record, cancelled.chain, { partial, nextEvent: 0 }, 0)).toBeNull();
       }
     });
   });

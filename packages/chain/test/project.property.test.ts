@@ -1,4 +1,11 @@
-import { foldEvents, type ResponseEvent, TERMINAL_EVENTS, type UnnumberedEvent } from '@tailrace/protocol';
+import {
+  EVENT_SCHEMAS,
+  foldEvents,
+  type ResponseEvent,
+  responseResource,
+  TERMINAL_EVENTS,
+  type UnnumberedEvent,
+} from '@tailrace/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { assemble, project } from '../src/index.ts';
@@ -12,14 +19,23 @@ const entryEvents = ({ record, chain }: Moment): UnnumberedEvent[] => project(re
 
 /** The log as it stands after a moment: each model step's own events right before the entry that records the step. */
 const logOf = (moments: readonly Moment[]): ResponseEvent[] =>
-  moments
-    .flatMap((moment) => [...moment.published, ...entryEvents(moment)])
-    .map((event, sequence_number) => ({ ...event, sequence_number }));
+  numbered(moments.flatMap((moment) => [...moment.published, ...entryEvents(moment)]));
+
+const numbered = (events: readonly UnnumberedEvent[]): ResponseEvent[] =>
+  events.map((event, sequence_number) => ({ ...event, sequence_number }));
+
+/** The log as it is made anew when the first one is gone. */
+const replayed = ({ record, chain }: Moment): ResponseEvent[] => numbered(project(record, chain, 0, { replay: true }));
 
 const lastOf = (moments: readonly Moment[]): Moment => {
   const last = moments.at(-1);
   if (!last) throw new Error('a played world has moments');
   return last;
+};
+
+const assembledOutput = (moments: readonly Moment[]) => {
+  const { record, chain } = lastOf(moments);
+  return assemble(record, chain).output;
 };
 
 describe('the projection, in any world', () => {
@@ -42,7 +58,7 @@ describe('the projection, in any world', () => {
         const types = logOf(moments).map((event) => event.type);
         expect(types.filter((type) => TERMINAL_EVENTS.has(type))).toEqual(types.slice(-1));
         const { status } = lastOf(moments).record;
-        expect(types.at(-1)).toBe(`response.${status}`);
+        expect(types.at(-1)).toBe(status === 'cancelled' ? 'response.incomplete' : `response.${status}`);
         expect(logOf(moments.slice(0, -1)).some((event) => TERMINAL_EVENTS.has(event.type))).toBe(false);
       }),
       RUNS,
@@ -100,13 +116,105 @@ describe('the projection, in any world', () => {
   test('of a lost log folds to the same, at every moment', () => {
     fc.assert(
       fc.property(played, (moments) => {
-        for (const { record, chain } of moments) {
-          const replayed = project(record, chain, 0, { replay: true });
-          const numbered = replayed.map((event, sequence_number) => ({ ...event, sequence_number }));
-          expect(foldEvents(numbered)).toStrictEqual(assemble(record, chain));
+        for (const moment of moments) {
+          expect(foldEvents(replayed(moment))).toStrictEqual(assemble(moment.record, moment.chain));
         }
       }),
       RUNS,
     );
+  });
+
+  test('says nothing that its schemas do not know', () => {
+    fc.assert(
+      fc.property(played, (moments) => {
+        for (const event of [...logOf(moments), ...replayed(lastOf(moments))]) {
+          expect(EVENT_SCHEMAS[event.type].parse(event)).toStrictEqual(event);
+        }
+        for (const { record, chain } of moments) {
+          const response = assemble(record, chain);
+          expect(responseResource.parse(response)).toStrictEqual(response);
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  test('begins every item once, and ends it once, before the response ends', () => {
+    fc.assert(
+      fc.property(played, (moments) => {
+        const count = assembledOutput(moments).length;
+        for (const log of [logOf(moments), replayed(lastOf(moments))]) {
+          const indexes = (type: 'response.output_item.added' | 'response.output_item.done') =>
+            log.flatMap((event) => (event.type === type ? [event.output_index] : []));
+          const each = Array.from({ length: count }, (_, index) => index);
+          expect(indexes('response.output_item.added')).toEqual(each);
+          expect(indexes('response.output_item.done').toSorted((a, b) => a - b)).toEqual(each);
+        }
+        expect(assembledOutput(moments).filter((item) => item.status === 'in_progress')).toEqual([]);
+      }),
+      RUNS,
+    );
+  });
+
+  test('ends every part that it begins, once, before its item ends', () => {
+    fc.assert(
+      fc.property(played, (moments) => {
+        for (const log of [logOf(moments), replayed(lastOf(moments))]) {
+          const open = new Set<string>();
+          for (const event of log) {
+            const [, kind, end] = /^response\.(content|reasoning_summary)_part\.(added|done)$/.exec(event.type) ?? [];
+            if (kind !== undefined) {
+              const index =
+                'content_index' in event ? event.content_index : 'summary_index' in event && event.summary_index;
+              const part = `${kind} ${'item_id' in event && event.item_id} ${index}`;
+              expect(open.has(part)).toBe(end === 'done');
+              if (end === 'done') open.delete(part);
+              else open.add(part);
+            }
+            if (event.type === 'response.output_item.done') expect([...open]).toEqual([]);
+          }
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  test('tells the reason of a failure right before the end, and no error otherwise', () => {
+    fc.assert(
+      fc.property(played, (moments) => {
+        const { error } = lastOf(moments).record;
+        const errors = logOf(moments).flatMap((event, index, log) =>
+          event.type === 'error' ? [{ ...event.error, fromEnd: log.length - index }] : [],
+        );
+        expect(errors).toEqual(error ? [{ ...error, type: expect.any(String), param: null, fromEnd: 2 }] : []);
+      }),
+      RUNS,
+    );
+  });
+
+  test('ends what a cancellation cut short as incomplete', () => {
+    let cut = 0;
+    fc.assert(
+      fc.property(played, (moments) => {
+        const { record, chain, changed } = lastOf(moments);
+        fc.pre(record.status === 'cancelled');
+        const ended = entryEvents(lastOf(moments)).flatMap((event) =>
+          event.type === 'response.output_item.done' ? [event.item] : [],
+        );
+        const tools = changed.filter((step) => step.kind === 'tool_call');
+        cut += tools.length;
+        expect(ended).toMatchObject(
+          tools.map(({ request }) => ({ call_id: request.call_id, status: 'incomplete', output: '' })),
+        );
+        expect(assemble(record, chain)).toMatchObject({
+          status: 'cancelled',
+          completed_at: null,
+          error: null,
+          incomplete_details: null,
+        });
+      }),
+      RUNS,
+    );
+    expect(cut).toBeGreaterThan(0);
   });
 });

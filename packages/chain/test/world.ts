@@ -1,40 +1,21 @@
 /** A world that a chain can be played through: what its model and its tools will answer, and in which order. */
-import { errorInfo, itemId, newId, type OutputItem, type UnnumberedEvent } from '@tailrace/protocol';
+import { errorInfo, foldItems, type ModelItem, newId, type StepId, type UnnumberedEvent } from '@tailrace/protocol';
 import fc from 'fast-check';
 import {
   type AcceptedRequest,
   begin,
-  type FinishReason,
+  cancel,
+  closeItem,
   isTerminal,
   type ModelResult,
   outputOf,
-  type RecordedItem,
   type ResponseRecord,
   recordOutcome,
   type Step,
   type Transition,
   wholeItemEvents,
 } from '../src/index.ts';
-
-/** The tools that the server of every world runs. */
-export const CLIENT_TOOL = 'client_function';
-export const SERVER_TOOLS = ['search', 'weather'];
-
-interface PlannedItem {
-  kind: 'text' | 'refusal' | 'reasoning' | 'call';
-  text: string;
-  tool: string;
-  status: 'completed' | 'incomplete';
-  superseded: boolean;
-  upstreamId: boolean;
-}
-
-interface PlannedAnswer {
-  items: PlannedItem[];
-  finish: FinishReason;
-  outputTokens: number | null;
-  failure: 'none' | 'with items' | 'without items';
-}
+import { answers, CLIENT_TOOL, type PlannedAnswer, resultOfPlan, SERVER_TOOLS } from './answers.ts';
 
 /** Everything that a chain cannot know beforehand. Each list is gone through in a circle. */
 export interface World {
@@ -42,50 +23,57 @@ export interface World {
     max_tool_calls: number | null;
     max_output_tokens: number | null;
     background: boolean;
-  };
+  } & Partial<AcceptedRequest['body']>;
   maxIterations: number;
   answers: PlannedAnswer[];
   toolFails: boolean[];
   /** Which of the running steps ends next. */
   order: number[];
+  /** When the response is cancelled, unless it has ended: after how many entries, and after how many of a model's events. */
+  cancel: { entries: number; events: number } | null;
 }
 
-const item: fc.Arbitrary<PlannedItem> = fc.record({
-  kind: fc.constantFrom('text', 'refusal', 'reasoning', 'call', 'call', 'call'),
-  text: fc.string({ maxLength: 6 }),
-  tool: fc.oneof(
-    { weight: 12, arbitrary: fc.constantFrom(...SERVER_TOOLS) },
-    { weight: 1, arbitrary: fc.constantFrom(CLIENT_TOOL, 'nobody_knows') },
-  ),
-  status: fc.oneof({ weight: 9, arbitrary: fc.constant('completed' as const) }, fc.constant('incomplete' as const)),
-  superseded: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, fc.constant(true)),
-  upstreamId: fc.boolean(),
-});
-
-const answer: fc.Arbitrary<PlannedAnswer> = fc.record({
-  items: fc.array(item, { maxLength: 5 }),
-  finish: fc.oneof(
-    { weight: 10, arbitrary: fc.constant('stop' as const) },
-    fc.constantFrom('length' as const, 'content_filter' as const),
-  ),
-  outputTokens: fc.option(fc.nat(20)),
-  failure: fc.oneof(
-    { weight: 10, arbitrary: fc.constant('none' as const) },
-    fc.constantFrom('with items' as const, 'without items' as const),
-  ),
-});
+const echoed: fc.Arbitrary<Partial<AcceptedRequest['body']>> = fc.record(
+  {
+    instructions: fc.option(fc.string()),
+    tool_choice: fc.constantFrom(
+      null,
+      'auto' as const,
+      { type: 'function' as const, name: 'search' },
+      { type: 'allowed_tools' as const, mode: 'auto' as const, tools: [{ type: 'function' as const, name: 'search' }] },
+    ),
+    text: fc.constantFrom(
+      null,
+      { verbosity: 'low' as const },
+      { format: { type: 'json_object' as const } },
+      { format: { type: 'json_schema' as const, name: 'n', schema: { type: 'object' } } },
+    ),
+    reasoning: fc.constantFrom(null, { effort: 'low' as const }, { summary: 'auto' as const }),
+    temperature: fc.option(fc.double({ min: 0, max: 2, noNaN: true })),
+    metadata: fc.option(fc.constantFrom({}, { a: 'b' })),
+    service_tier: fc.constantFrom(null, 'auto' as const, 'flex' as const),
+    user: fc.option(fc.string()),
+  },
+  { requiredKeys: [] },
+);
 
 /** Any world. */
 export const worlds: fc.Arbitrary<World> = fc.record({
-  body: fc.record({
-    max_tool_calls: fc.option(fc.integer({ min: 1, max: 5 })),
-    max_output_tokens: fc.option(fc.integer({ min: 16, max: 60 })),
-    background: fc.boolean(),
-  }),
+  body: fc
+    .tuple(
+      fc.record({
+        max_tool_calls: fc.option(fc.integer({ min: 1, max: 5 })),
+        max_output_tokens: fc.option(fc.integer({ min: 16, max: 60 })),
+        background: fc.boolean(),
+      }),
+      echoed,
+    )
+    .map(([limits, others]) => ({ ...others, ...limits })),
   maxIterations: fc.integer({ min: 1, max: 5 }),
-  answers: fc.array(answer, { minLength: 1, maxLength: 5 }),
+  answers: fc.array(answers, { minLength: 1, maxLength: 5 }),
   toolFails: fc.array(fc.boolean(), { minLength: 1, maxLength: 5 }),
   order: fc.array(fc.nat(7), { minLength: 1, maxLength: 7 }),
+  cancel: fc.option(fc.record({ entries: fc.constantFrom(1, 1, 2, 3, 4, 8), events: fc.nat(20) }), { freq: 2 }),
 });
 
 /** The chain after an entry of its journal. */
@@ -95,8 +83,8 @@ export interface Moment {
   added: readonly Step[];
   /** The events that the model-caller had published when the entry recorded its step. */
   published: UnnumberedEvent[];
-  /** The step whose outcome the entry records. */
-  changed: Step | null;
+  /** The steps whose outcomes the entry records. */
+  changed: readonly Step[];
 }
 
 /** The request that a world begins with. */
@@ -125,6 +113,8 @@ export function play(world: World): Moment[] {
       error: null,
       incompleteReason: null,
       previousResponseId: null,
+      conversationId: world.cancel ? newId(now) : null,
+      conversationPosition: world.cancel ? 0 : null,
       createdAt: now,
       endedAt: null,
     },
@@ -139,6 +129,13 @@ export function play(world: World): Moment[] {
     const step = running[circle(world.order, turn) % Math.max(1, running.length)];
     if (!step) return moments;
     if (moments.length > most) throw new Error(`the loop has not ended after ${most} entries`);
+    if (world.cancel && record.entries >= world.cancel.entries) {
+      const { partial, published } = publishedUntil(world, world.cancel.events, record, chain);
+      const nextEvent = record.nextEvent + published.length;
+      const cancelled = cancel(record, chain, { partial, nextEvent }, context().now);
+      if (!cancelled) throw new Error('a response that runs has not been cancelled');
+      return [...moments, momentOf(cancelled, published)];
+    }
     const { report, published } = outcomeOf(world, step, record, chain);
     const next = recordOutcome(record, chain, { ...report, stepId: step.id, attempt: 1, startedAt: now }, context());
     if (!next) throw new Error('a running step has not been recorded');
@@ -150,8 +147,11 @@ function momentOf({ record, chain, added, changed }: Transition, published: Unnu
   return { record, chain, added, changed, published };
 }
 
+const earlierOf = (chain: readonly Step[], step: Step) =>
+  chain.filter((each) => each.kind === step.kind && each.sequence < step.sequence).length;
+
 function outcomeOf(world: World, step: Step, record: ResponseRecord, chain: readonly Step[]) {
-  const earlier = chain.filter((each) => each.kind === step.kind && each.sequence < step.sequence).length;
+  const earlier = earlierOf(chain, step);
   if (step.kind === 'tool_call') {
     const outcome = circle(world.toolFails, earlier)
       ? { error: errorInfo('tool_timeout', { ms: 1 }) }
@@ -159,70 +159,34 @@ function outcomeOf(world: World, step: Step, record: ResponseRecord, chain: read
     return { report: { kind: 'tool_call' as const, outcome }, published: [] };
   }
   const plan = circle(world.answers, earlier);
-  const result = resultOf(plan, step);
+  const result = resultOfPlan(plan, step);
   const kept = plan.failure === 'without items' ? null : result;
-  const firstIndex = outputOf(chain).length;
-  const published = (kept?.items ?? []).flatMap((each, index) => wholeItemEvents(each.item, firstIndex + index));
+  const published = eventsOf(kept?.items ?? [], chain);
   const error = plan.failure === 'none' ? null : errorInfo('upstream_timeout', { ms: 1 });
   const nextEvent = record.nextEvent + published.length;
   return { report: { kind: 'model_call' as const, result: kept, error, nextEvent }, published };
 }
 
-function resultOf(plan: PlannedAnswer, step: Step): ModelResult {
-  const tokens = plan.outputTokens;
-  return {
-    items: plan.items.map((planned, position) => ({
-      item: outputItem(planned, step, position),
-      ...(planned.kind === 'call' && planned.upstreamId ? { upstream_call_id: `up_${position}` } : {}),
-      ...(planned.superseded ? { superseded: true as const } : {}),
-    })),
-    finish: plan.finish,
-    usage:
-      tokens === null
-        ? null
-        : {
-            input_tokens: 1,
-            input_tokens_details: { cached_tokens: 0 },
-            output_tokens: tokens,
-            output_tokens_details: { reasoning_tokens: 0 },
-            total_tokens: 1 + tokens,
-          },
-  };
+/** What an open model call has published after so many events; the item that it was in is closed as it stands. */
+function publishedUntil(world: World, count: number, record: ResponseRecord, chain: readonly Step[]) {
+  const partial = new Map<StepId, ModelResult>();
+  const step = chain.find((each) => each.kind === 'model_call' && !isTerminal(each));
+  if (!step) return { partial, published: [] };
+  const result = resultOfPlan(circle(world.answers, earlierOf(chain, step)), step);
+  const shown = eventsOf(result.items, chain).slice(0, count);
+  const firstIndex = outputOf(chain).length;
+  const numbered = shown.map((event, index) => ({ ...event, sequence_number: record.nextEvent + index }));
+  const closed = foldItems(numbered, firstIndex).flatMap((item, index): ReturnType<typeof closeItem>[] => {
+    if (item.type === 'function_call_output') return [];
+    return [item.status === 'in_progress' ? closeItem(item, firstIndex + index, shown) : { item, events: [] }];
+  });
+  if (closed.length > 0) partial.set(step.id, { ...result, items: closed.map(({ item }) => ({ item })) });
+  return { partial, published: [...shown, ...closed.flatMap((each) => each.events)] };
 }
 
-function outputItem({ kind, text, tool, status }: PlannedItem, step: Step, position: number): RecordedItem['item'] {
-  const id = (of: OutputItem['type'] | 'call') => itemId(of, step.id, position);
-  switch (kind) {
-    case 'call':
-      return {
-        type: 'function_call',
-        id: id('function_call'),
-        status,
-        call_id: id('call'),
-        name: tool,
-        arguments: text,
-      };
-    case 'reasoning':
-      return {
-        type: 'reasoning',
-        id: id('reasoning'),
-        status,
-        summary: [],
-        content: [{ type: 'reasoning_text', text }],
-      };
-    case 'text': {
-      const part = { type: 'output_text' as const, text, annotations: [], logprobs: [] };
-      return { type: 'message', id: id('message'), status, role: 'assistant', content: [part] };
-    }
-    case 'refusal':
-      return {
-        type: 'message',
-        id: id('message'),
-        status,
-        role: 'assistant',
-        content: [{ type: 'refusal', refusal: text }],
-      };
-  }
+function eventsOf(items: readonly { item: ModelItem }[], chain: readonly Step[]): UnnumberedEvent[] {
+  const firstIndex = outputOf(chain).length;
+  return items.flatMap(({ item }, index) => wholeItemEvents(item, firstIndex + index));
 }
 
 function fixedId(count: number): string {

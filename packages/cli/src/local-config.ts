@@ -1,7 +1,7 @@
 /** A registry configuration as it is written in a `TAILRACE_CONFIG` file: lists of named entries. */
 export type LocalConfig = Readonly<Record<string, unknown>>;
 
-const LISTS = ['keys', 'models', 'tools'] as const;
+const LISTS = ['keys', 'models', 'tools', 'webhooks'] as const;
 
 /** What the configuration of a stack on one machine is made of. */
 export interface LocalSettings {
@@ -72,6 +72,8 @@ function demoTool(url: string, name: string, description: string): LocalConfig {
     timeout_ms: 30_000,
     concurrency: 8,
     idempotent: true,
+    // Examples everywhere define a get_weather of their own.
+    client_override: true,
   };
 }
 

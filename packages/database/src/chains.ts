@@ -49,7 +49,7 @@ export function ancestorsQuery(id: ResponseId) {
 }
 
 /** One of these ids; as one parameter, so that the statement is the same whatever their number. */
-function anyOf(ids: readonly string[]) {
+export function anyOf(ids: readonly string[]) {
   return sql<string>`ANY(${ids}::uuid[])`;
 }
 
@@ -74,6 +74,8 @@ export async function loadTurns(database: Kysely<Tables>, id: ResponseId): Promi
   >;
   return ids.flatMap((turn) => {
     const request = requests.get(turn);
-    return request ? [{ request, chain: (chains.get(turn) ?? []).map(toStep) }] : [];
+    if (!request) return [];
+    const items = [...(request.context ?? []), ...request.body.input];
+    return [{ items, chain: (chains.get(turn) ?? []).map(toStep) }];
   });
 }

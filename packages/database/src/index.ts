@@ -9,6 +9,17 @@ export {
   type StoredResponse,
 } from './chains.ts';
 export { connectDatabase, type Database, type DatabaseOptions, pingDatabase } from './connect.ts';
+export {
+  type Conversation,
+  type ConversationItem,
+  findConversationItems,
+  findItemOrigins,
+  loadConversation,
+  loadConversationItem,
+  loadConversationItems,
+} from './conversations.ts';
+export { loadHistory, type Rooted } from './history.ts';
 export { migrate } from './migrate.ts';
+export { resolveReferences } from './references.ts';
 export { outcomeColumns, recordColumns, stepRow, toRecord, toStep } from './rows.ts';
 export type { Tables } from './schema.ts';

@@ -1,12 +1,13 @@
 /** Rows to records and back: the one place that knows how a chain looks in Postgres. */
-import type {
-  ModelCallRequest,
-  ModelResult,
-  Outcome,
-  ResponseRecord,
-  Step,
-  ToolCallRequest,
-  ToolResult,
+import {
+  type ModelCallRequest,
+  type ModelResult,
+  type Outcome,
+  type ResponseRecord,
+  resultOf,
+  type Step,
+  type ToolCallRequest,
+  type ToolResult,
 } from '@tailrace/chain';
 import type { Insertable, Selectable, Updateable } from 'kysely';
 import type { ResponseStepsTable, ResponsesTable } from './schema.ts';
@@ -24,6 +25,8 @@ export function toRecord(row: Selectable<ResponsesTable>): ResponseRecord {
     error: row.error,
     incompleteReason: row.incomplete_reason,
     previousResponseId: row.previous_response_id,
+    conversationId: row.conversation_id,
+    conversationPosition: row.conversation_position === null ? null : Number(row.conversation_position),
     createdAt: row.created_at.getTime(),
     endedAt: millis(row.ended_at),
     entries: row.entries,
@@ -67,8 +70,9 @@ function toOutcome<Result>(row: Selectable<ResponseStepsTable>): Outcome<Result>
   switch (row.state) {
     case 'pending':
     case 'processing':
-    case 'canceled':
       return { state: row.state };
+    case 'canceled':
+      return { state: row.state, result: row.response_payload as Result | null };
     case 'completed':
       return { state: row.state, result: row.response_payload as Result };
     case 'failed':
@@ -81,7 +85,7 @@ function toOutcome<Result>(row: Selectable<ResponseStepsTable>): Outcome<Result>
 export function outcomeColumns(step: Step): Updateable<ResponseStepsTable> {
   const { outcome } = step;
   const ended = step.endedAt === null ? null : date(step.endedAt);
-  const result = outcome.state === 'completed' || outcome.state === 'failed' ? outcome.result : null;
+  const result: unknown = resultOf<unknown>(outcome);
   return {
     state: outcome.state,
     attempt: step.attempt,

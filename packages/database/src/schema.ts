@@ -1,6 +1,6 @@
 /** The tables, as Kysely sees them. The SQL of `migrations/` is what they are. */
 import type { AcceptedRequest } from '@tailrace/chain';
-import type { ErrorInfo } from '@tailrace/protocol';
+import type { ErrorInfo, KeptItem } from '@tailrace/protocol';
 import type { ColumnType } from 'kysely';
 
 /** A json column: read as a value, written as its text. */
@@ -24,6 +24,30 @@ export interface ResponsesTable {
   created_at: Time;
   updated_at: Time;
   ended_at: Time | null;
+  conversation_id: string | null;
+  conversation_position: ColumnType<string | null, number | null, number | null>;
+  purge_at: Time | null;
+}
+
+/** Table `conversations`. */
+export interface ConversationsTable {
+  id: string;
+  owner: string;
+  metadata: Json<Record<string, string>>;
+  created_at: Time;
+  /** bigint: the driver reads it as text. */
+  next_position: ColumnType<string, number, number>;
+  active_response_id: string | null;
+}
+
+/** Table `conversation_items`. */
+export interface ConversationItemsTable {
+  conversation_id: string;
+  /** bigint: the driver reads it as text. */
+  position: ColumnType<string, number, number>;
+  id: string;
+  item: Json<KeptItem>;
+  created_at: Time;
 }
 
 /** Table `response_steps`. */
@@ -93,6 +117,7 @@ export interface RegistryModelsTable {
   name: string;
   groups: string[];
   concurrency: number;
+  context_window: number | null;
 }
 
 /** Table `registry_upstreams`. */
@@ -103,6 +128,7 @@ export interface RegistryUpstreamsTable {
   api_key_sealed: string | null;
   api_key_hash: string | null;
   upstream_model: string;
+  dialect: ColumnType<'chat' | 'responses', 'chat' | 'responses' | undefined>;
 }
 
 /** Table `registry_tools`. */
@@ -118,6 +144,33 @@ export interface RegistryToolsTable {
   timeout_ms: number;
   concurrency: number;
   idempotent: boolean;
+  client_override: ColumnType<boolean, boolean | undefined>;
+}
+
+/** Table `registry_webhooks`. */
+export interface RegistryWebhooksTable {
+  name: string;
+  url: string;
+  secret_sealed: string;
+  secret_hash: string;
+  events: string[];
+  owners: string[] | null;
+}
+
+/** Table `webhook_deliveries`. */
+export interface WebhookDeliveriesTable {
+  id: string;
+  response_id: string;
+  owner: string;
+  webhook: string;
+  event_type: string;
+  state: 'pending' | 'delivered' | 'failed';
+  attempts: number;
+  next_attempt_at: Time;
+  last_status: number | null;
+  last_error: string | null;
+  created_at: Time;
+  ended_at: Time | null;
 }
 
 /** The whole database. */
@@ -130,4 +183,8 @@ export interface Tables {
   registry_models: RegistryModelsTable;
   registry_upstreams: RegistryUpstreamsTable;
   registry_tools: RegistryToolsTable;
+  registry_webhooks: RegistryWebhooksTable;
+  conversations: ConversationsTable;
+  conversation_items: ConversationItemsTable;
+  webhook_deliveries: WebhookDeliveriesTable;
 }

@@ -6,18 +6,25 @@ export type Ending = 'complete' | 'aborted' | 'cut' | 'hang' | 'error';
 /** One request that a model or a tool received. Times are milliseconds since the epoch. */
 export interface Call {
   kind: 'model' | 'tool';
-  /** `chat.completions`, or the tool's name. */
+  /** The endpoint (`chat.completions`, `responses`), or the tool's name. */
   name: string;
   at: number;
   idempotency_key: string | null;
   model: string | null;
+  /** Of a Responses input: its items. */
   messages_count: number | null;
+  /** The top-level fields of a request to the model, without `messages`, `input` and `tools`; long ones clipped. */
+  parameters: Record<string, unknown> | null;
+  /** Names of the tools that the request offers; null where it has no `tools`. */
+  tools: string[] | null;
   /** A tool's arguments; a string with their beginning where they are long. */
   arguments: unknown;
   /** The beginning of the last user message's text. */
   text: string | null;
   /** Null while it runs. */
   ended: Ending | null;
+  /** The client was gone before the answer was out; also of a call that hung. */
+  aborted: boolean;
   /** When the answer was out or the connection gone; null before. */
   closed_at: number | null;
   /** `authorization` (redacted), `traceparent` and `idempotency-key`, as far as they were sent. */
@@ -60,9 +67,12 @@ export class CallLog {
       idempotency_key: single(headers['idempotency-key']),
       model: null,
       messages_count: null,
+      parameters: null,
+      tools: null,
       arguments: null,
       text: null,
       ended: null,
+      aborted: false,
       closed_at: null,
       headers: keptHeaders(headers),
     };
@@ -78,6 +88,7 @@ export class CallLog {
     response.once('finish', () => this.end(call, 'complete'));
     response.once('close', () => {
       this.end(call, 'aborted');
+      call.aborted = !response.writableFinished && call.ended !== 'cut';
       call.closed_at = now();
       this.#stats.open -= 1;
     });

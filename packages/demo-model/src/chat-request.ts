@@ -1,65 +1,48 @@
+import { readFormat, readMaxTokens, readTopLogprobs } from './answer-parameters.ts';
 import { type ChatMessage, messageText, toolSequenceProblem } from './chat-message.ts';
+import { conversationOf, type ReadRequest, refuse } from './model-request.ts';
+import { readTools } from './offered-tools.ts';
+import { isRecord } from './record.ts';
+import { readToolChoice } from './tool-choice.ts';
 
-/** The parts of a chat-completions request that the demo model looks at. */
-export interface ChatRequest {
-  model: string;
-  stream: boolean;
-  includeUsage: boolean;
-  /** Names of the function tools on offer; empty with `tool_choice: "none"`. */
-  tools: string[];
-  parallelToolCalls: boolean;
-  messagesCount: number;
-  /** Text of the last user message; empty where there is none. */
-  lastUserText: string;
-  /** Assistant messages after the last user message. */
-  turnIndex: number;
-  /** The tool calls made since the last user message, in order, each with its output. */
-  exchanges: ToolExchange[];
-  /** About a token for four characters. */
-  promptTokens: number;
-}
-
-/** A tool call of an earlier turn and what the tool answered. */
-export interface ToolExchange {
-  tool: string;
-  arguments: string;
-  output: string;
-}
-
-/** A request, or why it is none: `param` is the field at fault. */
-export type ReadRequest = { ok: true; request: ChatRequest } | { ok: false; message: string; param: string | null };
-
-/** Checks a parsed body as a model server does, the order of tool messages included. Never throws. */
+/** Checks a parsed body as a chat-completions server does, the order of tool messages included. Never throws. */
 export function readChatRequest(body: unknown): ReadRequest {
-  if (!isRecord(body)) return bad('The body must be a JSON object.', null);
-  if (typeof body.model !== 'string' || body.model === '') return bad('You must provide a model parameter.', 'model');
+  if (!isRecord(body)) return refuse('The body must be a JSON object.', null);
+  if (typeof body.model !== 'string' || body.model === '') {
+    return refuse('You must provide a model parameter.', 'model');
+  }
   if (!Array.isArray(body.messages) || body.messages.length === 0) {
-    return bad('Expected an array of messages with at least one of them.', 'messages');
+    return refuse('Expected an array of messages with at least one of them.', 'messages');
   }
   const messages: ChatMessage[] = [];
   for (const [index, value] of body.messages.entries()) {
     const message = readMessage(value);
-    if (message === null) return bad(`Message ${index} is not a chat message.`, `messages[${index}]`);
+    if (message === null) return refuse(`Message ${index} is not a chat message.`, `messages[${index}]`);
     messages.push(message);
   }
   const problem = toolSequenceProblem(messages);
-  if (problem !== null) return bad(problem.message, `messages[${problem.index}]`);
-
-  const lastUser = messages.findLastIndex((message) => message.role === 'user');
-  const since = messages.slice(lastUser + 1);
+  if (problem !== null) return refuse(problem.message, `messages[${problem.index}]`);
+  const offered = readTools(body.tools, (tool) => tool.function);
+  if (!offered.ok) return offered;
+  const choice = readToolChoice(body.tool_choice, offered.tools);
+  if (!choice.ok) return refuse(choice.message, 'tool_choice');
+  const logprobs = readTopLogprobs(body.top_logprobs, body.logprobs === true);
+  if (!logprobs.ok) return logprobs;
   return {
     ok: true,
     request: {
       model: body.model,
       stream: body.stream === true,
       includeUsage: isRecord(body.stream_options) && body.stream_options.include_usage === true,
-      tools: body.tool_choice === 'none' ? [] : toolNames(body.tools),
+      tools: choice.tools,
+      mustCall: choice.mustCall,
       parallelToolCalls: body.parallel_tool_calls !== false,
-      messagesCount: messages.length,
-      lastUserText: messages[lastUser]?.text ?? '',
-      turnIndex: since.filter((message) => message.role === 'assistant').length,
-      exchanges: exchangesOf(since),
-      promptTokens: Math.max(1, Math.ceil(messages.reduce((sum, message) => sum + message.characters, 0) / 4)),
+      format: readFormat(body.response_format, ({ json_schema: named }) =>
+        isRecord(named) ? named.schema : undefined,
+      ),
+      topLogprobs: logprobs.topLogprobs,
+      maxTokens: readMaxTokens(body.max_completion_tokens, body.max_tokens),
+      ...conversationOf(messages),
     },
   };
 }
@@ -86,28 +69,4 @@ function readMessage(value: unknown): ChatMessage | null {
     answers: value.role === 'tool' && typeof value.tool_call_id === 'string' ? value.tool_call_id : null,
     characters: calls.reduce((sum, call) => sum + call.name.length + call.arguments.length, text.length),
   };
-}
-
-function exchangesOf(messages: ChatMessage[]): ToolExchange[] {
-  const outputs = new Map<string, string>();
-  for (const message of messages) if (message.answers !== null) outputs.set(message.answers, message.text);
-  return messages.flatMap((message) =>
-    message.calls.map((call) => ({ tool: call.name, arguments: call.arguments, output: outputs.get(call.id) ?? '' })),
-  );
-}
-
-function toolNames(tools: unknown): string[] {
-  if (!Array.isArray(tools)) return [];
-  return (tools as unknown[]).flatMap((tool) =>
-    isRecord(tool) && isRecord(tool.function) && typeof tool.function.name === 'string' ? [tool.function.name] : [],
-  );
-}
-
-function bad(message: string, param: string | null): ReadRequest {
-  return { ok: false, message, param };
-}
-
-/** True of JSON objects. */
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,9 +1,11 @@
 import type { ServerResponse } from 'node:http';
-import { type CompletionHead, type CompletionOutput, usageObject } from './completion-output.ts';
+import { type CompletionHead, usageObject } from './completion-head.ts';
 import type { ErrorEnvelope } from './error-envelope.ts';
 import { sendJson } from './json-response.ts';
+import { logprobOf, type TokenLogprob } from './logprobs.ts';
 import type { Usage } from './script.ts';
-import type { Delta, ToolCallDelta } from './turn-plan.ts';
+import type { TurnOutput } from './turn-output.ts';
+import type { Delta, ToolCallDelta, UrlCitation } from './turn-plan.ts';
 
 interface WholeCall {
   id: string;
@@ -12,22 +14,31 @@ interface WholeCall {
 }
 
 /** A completion as one JSON body, sent when the turn is over. */
-export class CompletionBody implements CompletionOutput {
+export class CompletionBody implements TurnOutput {
   readonly #response: ServerResponse;
   readonly #head: CompletionHead;
+  readonly #topLogprobs: number | null;
   readonly #calls: WholeCall[] = [];
+  readonly #annotations: UrlCitation[] = [];
+  readonly #logprobs: TokenLogprob[] = [];
   #content = '';
   #reasoning = '';
+  #summary = '';
   #refusal = '';
 
-  constructor(response: ServerResponse, head: CompletionHead) {
+  constructor(response: ServerResponse, head: CompletionHead, topLogprobs: number | null) {
     this.#response = response;
     this.#head = head;
+    this.#topLogprobs = topLogprobs;
   }
 
   add(delta: Delta): void {
-    if ('content' in delta) this.#content += delta.content;
-    else if ('reasoning_content' in delta) this.#reasoning += delta.reasoning_content;
+    if ('content' in delta) {
+      this.#content += delta.content;
+      if (this.#topLogprobs !== null) this.#logprobs.push(logprobOf(delta.content, this.#topLogprobs));
+    } else if ('reasoning_content' in delta) this.#reasoning += delta.reasoning_content;
+    else if ('reasoning_details' in delta) for (const { summary } of delta.reasoning_details) this.#summary += summary;
+    else if ('annotations' in delta) this.#annotations.push(...delta.annotations);
     else if ('refusal' in delta) this.#refusal += delta.refusal;
     else for (const call of delta.tool_calls) this.#addCall(call);
   }
@@ -43,15 +54,17 @@ export class CompletionBody implements CompletionOutput {
       content: silent ? null : this.#content,
       refusal: this.#refusal === '' ? null : this.#refusal,
       ...(this.#reasoning === '' ? {} : { reasoning_content: this.#reasoning }),
+      ...(this.#summary === '' ? {} : { reasoning_details: [{ type: 'reasoning.summary', summary: this.#summary }] }),
+      ...(this.#annotations.length === 0 ? {} : { annotations: this.#annotations }),
       ...(this.#calls.length === 0 ? {} : { tool_calls: this.#calls }),
     };
-    const { id, created, model } = this.#head;
+    const logprobs = this.#topLogprobs === null ? null : { content: this.#logprobs, refusal: null };
+    const { id, ...rest } = this.#head;
     sendJson(this.#response, 200, {
       id,
       object: 'chat.completion',
-      created,
-      model,
-      choices: [{ index: 0, message, logprobs: null, finish_reason: reason }],
+      ...rest,
+      choices: [{ index: 0, message, logprobs, finish_reason: reason }],
       ...(usage === null ? {} : { usage: usageObject(usage) }),
     });
   }

@@ -1,4 +1,4 @@
-import { isRecord } from './chat-request.ts';
+import { isRecord } from './record.ts';
 
 /** How a tool call goes: its output or error, `delayMs` after the request; or never. */
 export interface ToolPlan {

@@ -7,7 +7,8 @@ export type Directive =
   | { kind: 'fault'; fault: Fault }
   | { kind: 'whole-calls' }
   | { kind: 'finish'; reason: string }
-  | { kind: 'usage'; usage: Usage | null };
+  | { kind: 'usage'; usage: Usage | null }
+  | { kind: 'tier'; tier: string };
 
 /** A line that is no directive; the message says what was expected. */
 export class DirectiveError extends Error {
@@ -31,6 +32,7 @@ export function parseDirective(source: string, line: number): Directive {
       nothing(rest);
       return { kind: 'usage', usage: null };
     case 'reasoning':
+    case 'summary':
     case 'text':
     case 'vary': {
       const [count, delayMs = 0] = integers(rest, 1, 2, 'a number of chunks and, if wanted, milliseconds');
@@ -41,14 +43,20 @@ export function parseDirective(source: string, line: number): Directive {
     }
     case 'say':
     case 'refuse':
+    case 'json':
       if (rest === '') throw new DirectiveError('expected a text');
       return { kind: 'segment', segment: { kind: name, text: rest, delayMs: 0 } };
+    case 'cite':
+      return { kind: 'segment', segment: citation(rest) };
     case 'call':
     case 'raw-call':
       return { kind: 'segment', segment: call(rest, name === 'raw-call') };
     case 'finish':
       if (!/^[\w-]+$/.test(rest)) throw new DirectiveError('expected one finish reason');
       return { kind: 'finish', reason: rest };
+    case 'tier':
+      if (!/^[\w-]+$/.test(rest)) throw new DirectiveError('expected the name of one tier');
+      return { kind: 'tier', tier: rest };
     case 'usage': {
       const [prompt = 0, completion = 0, cached = 0, reasoning = 0] = integers(rest, 2, 4, 'two to four token counts');
       return { kind: 'usage', usage: { prompt, completion, cached, reasoning } };
@@ -68,6 +76,12 @@ export function parseDirective(source: string, line: number): Directive {
     default:
       throw new DirectiveError('unknown directive');
   }
+}
+
+function citation(rest: string): Segment {
+  const [, url = '', title = ''] = /^(\S*)\s*(.*)$/s.exec(rest) ?? [];
+  if (!URL.canParse(url) || title === '') throw new DirectiveError('expected a URL and a title');
+  return { kind: 'cite', url, title };
 }
 
 function call(rest: string, raw: boolean): Segment {

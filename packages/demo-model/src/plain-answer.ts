@@ -1,19 +1,26 @@
 import { arithmeticIn } from './arithmetic.ts';
-import { type ChatRequest, isRecord, type ToolExchange } from './chat-request.ts';
 import { cityQuestions } from './city-question.ts';
+import { minimalInstance } from './json-schema-instance.ts';
+import type { AnswerFormat, ModelRequest, ToolExchange } from './model-request.ts';
+import { isRecord } from './record.ts';
 import type { Segment } from './script.ts';
+import { cityArgument, cityArguments, minimalArguments } from './tool-arguments.ts';
 
 const wordDelayMs = 15;
 const maxQuote = 200;
 
-/** Answers a question that is no script: with tool calls where the tools for it are on offer, else with a text. */
-export function plainAnswer(request: ChatRequest): Segment[] {
-  const asked = cityQuestions(request.lastUserText, request.tools);
-  const made = new Set(request.exchanges.map((exchange) => callKey(exchange.tool, exchange.arguments)));
-  const open = asked
-    .map(({ tool, city }) => ({ kind: 'call' as const, tool, arguments: JSON.stringify({ city }) }))
-    .filter((call) => !made.has(callKey(call.tool, call.arguments)));
+/**
+ * Answers a question that is no script: with tool calls where the tools for it are on offer or a call is asked for, else
+ * with a value of the format or a text.
+ */
+export function plainAnswer(request: ModelRequest): Segment[] {
+  const open = openCityCalls(request);
   if (open.length > 0) return request.parallelToolCalls ? open : open.slice(0, 1);
+  const [tool] = request.tools;
+  if (request.mustCall && tool !== undefined && request.exchanges.length === 0) {
+    return [{ kind: 'call', tool: tool.name, arguments: JSON.stringify(minimalArguments(tool)) }];
+  }
+  if (request.format !== 'text') return [{ kind: 'json', text: jsonAnswer(request.format), delayMs: wordDelayMs }];
   if (request.exchanges.length > 0) return say(request.exchanges.map(factOf).join(' '));
   return say(textAnswer(request.lastUserText.trim()));
 }
@@ -54,9 +61,24 @@ function factOf({ tool, output }: ToolExchange): string {
   return `${tool} answered: ${clip(output)}.`;
 }
 
-function callKey(tool: string, json: string): string {
-  const value = parsed(json);
-  return `${tool} ${isRecord(value) && typeof value.city === 'string' ? value.city : json}`;
+/** The calls that answer the question's parts about cities and have not been made yet. */
+function openCityCalls(request: ModelRequest): Extract<Segment, { kind: 'call' }>[] {
+  const tools = new Map(request.tools.map((tool) => [tool.name, tool]));
+  const cityOf = ({ tool, arguments: json }: ToolExchange) => {
+    const [offered, values] = [tools.get(tool), parsed(json)];
+    return offered !== undefined && isRecord(values) ? values[cityArgument(offered)] : undefined;
+  };
+  return cityQuestions(request.lastUserText, [...tools.keys()]).flatMap(({ tool, city }) => {
+    const offered = tools.get(tool);
+    if (offered === undefined) return [];
+    if (request.exchanges.some((made) => made.tool === tool && cityOf(made) === city)) return [];
+    return [{ kind: 'call' as const, tool, arguments: cityArguments(offered, city) }];
+  });
+}
+
+function jsonAnswer(format: Exclude<AnswerFormat, 'text'>): string {
+  const instance = format === 'json' ? null : minimalInstance(format.schema);
+  return instance === null ? '{"answer": "demo"}' : JSON.stringify(instance.value);
 }
 
 function parsed(json: string): unknown {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
-import type { CompletionOutput } from './completion-output.ts';
 import { errorEnvelope } from './error-envelope.ts';
 import type { Fault } from './script.ts';
+import type { TurnOutput } from './turn-output.ts';
 import type { Step } from './turn-plan.ts';
 
 /** What a playback reports while it runs. */
@@ -24,7 +24,7 @@ const burst = 512;
  */
 export function play(
   steps: Generator<Step, void, void>,
-  output: CompletionOutput,
+  output: TurnOutput,
   response: ServerResponse,
   observer: PlaybackObserver,
 ): void {
@@ -87,7 +87,7 @@ export function play(
   run();
 }
 
-function inflict(fault: Fault, output: CompletionOutput): void {
+function inflict(fault: Fault, output: TurnOutput): void {
   switch (fault.kind) {
     case 'error': {
       const message = fault.message ?? `The demo model was asked to answer with status ${fault.status}.`;

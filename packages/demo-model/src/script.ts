@@ -2,8 +2,9 @@ import { type Directive, DirectiveError, parseDirective } from './directive.ts';
 
 /** Something a turn produces, in the order written. Delays are milliseconds before each chunk. */
 export type Segment =
-  | { kind: 'reasoning' | 'text' | 'vary'; count: number; delayMs: number }
-  | { kind: 'say' | 'refuse'; text: string; delayMs: number }
+  | { kind: 'reasoning' | 'summary' | 'text' | 'vary'; count: number; delayMs: number }
+  | { kind: 'say' | 'refuse' | 'json'; text: string; delayMs: number }
+  | { kind: 'cite'; url: string; title: string }
   | { kind: 'call'; tool: string; arguments: string };
 
 /**
@@ -39,6 +40,8 @@ export interface Turn {
   finish: string | null;
   /** `default` counts characters and chunks; null sends none. */
   usage: Usage | 'default' | null;
+  /** The service tier that is told; null tells none. */
+  tier: string | null;
 }
 
 /** The turns of a prompt, or the reason why it is not a script. `turns` is null where there are no directives. */
@@ -48,7 +51,7 @@ const maxChunksPerTurn = 1_000_000;
 
 /** A turn that produces nothing yet. */
 export function emptyTurn(): Turn {
-  return { segments: [], faults: [], wholeCalls: false, finish: null, usage: 'default' };
+  return { segments: [], faults: [], wholeCalls: false, finish: null, usage: 'default', tier: null };
 }
 
 /** Reads the directives (lines that start with `!`) of a prompt. Never throws; a bad line is named in the message. */
@@ -95,6 +98,9 @@ function apply(directive: Exclude<Directive, { kind: 'turn' }>, turn: Turn): voi
       return;
     case 'usage':
       turn.usage = directive.usage;
+      return;
+    case 'tier':
+      turn.tier = directive.tier;
   }
 }
 

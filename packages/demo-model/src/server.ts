@@ -3,11 +3,14 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Call, CallLog, keptArguments } from './call-log.ts';
-import { answerCompletion } from './completions-endpoint.ts';
+import { chatDialect } from './chat-dialect.ts';
 import { planToolCall } from './demo-tool.ts';
+import type { Dialect } from './dialect.ts';
 import { FaultCounter } from './fault-counter.ts';
 import { sendError, sendJson } from './json-response.ts';
+import { answerModel } from './model-endpoint.ts';
 import { readJsonBody } from './request-body.ts';
+import { responsesDialect } from './responses-dialect.ts';
 import { answerToolCall } from './tool-endpoint.ts';
 
 /** Where to listen; by default 127.0.0.1 and any free port. */
@@ -27,6 +30,10 @@ export interface DemoModel {
   calls(): Call[];
 }
 
+const dialects = new Map<string, Dialect>([
+  ['POST /v1/chat/completions', chatDialect],
+  ['POST /v1/responses', responsesDialect],
+]);
 const maxBodyBytes = 40 * 1024 * 1024;
 
 /** Starts a demo model and its tools on one port. Rejects where the address cannot be had. */
@@ -44,12 +51,13 @@ export async function startDemoModel({ host = '127.0.0.1', port = 0 }: DemoModel
     }
     const { pathname, searchParams } = url;
     const route = `${request.method} ${pathname}`;
-    if (route === 'POST /v1/chat/completions') {
+    const dialect = dialects.get(route);
+    if (dialect !== undefined) {
       requests += 1;
       const identity = { nonce, number: requests };
-      const call = log.begin('model', 'chat.completions', request.headers, response);
+      const call = log.begin('model', dialect.name, request.headers, response);
       const body = await readJsonBody(request, maxBodyBytes);
-      if (body.ok) answerCompletion(body.value, response, call, identity, log, faults);
+      if (body.ok) answerModel(dialect, body.value, response, call, identity, log, faults);
       else rejectBody(request, response, call, body);
     } else if (request.method === 'POST' && pathname.startsWith('/tools/')) {
       const tool = pathname.slice('/tools/'.length);

@@ -1,4 +1,4 @@
-import type { ChatRequest } from './chat-request.ts';
+import type { ModelRequest } from './model-request.ts';
 import { outputsInBrief, plainAnswer } from './plain-answer.ts';
 import { emptyTurn, parseScript, type Turn } from './script.ts';
 
@@ -9,7 +9,7 @@ export type ChosenTurn = { ok: true; turn: Turn } | { ok: false; message: string
  * Picks the turn of the script that the request has come to. Past the end of the script, and in turns that name no
  * output, a short default text is said; without a script the question is answered.
  */
-export function chooseTurn(request: ChatRequest): ChosenTurn {
+export function chooseTurn(request: ModelRequest): ChosenTurn {
   const script = parseScript(request.lastUserText);
   if (!script.ok) return script;
   if (script.turns === null) return { ok: true, turn: { ...emptyTurn(), segments: plainAnswer(request) } };

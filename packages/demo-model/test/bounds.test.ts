@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import { expect, test } from 'vitest';
 import { beginningOf, CallLog, keptArguments } from '../src/call-log.ts';
+import { keptParameters, offeredNames } from '../src/call-parameters.ts';
 import { FaultCounter } from '../src/fault-counter.ts';
 
 test('a fault counter forgets the place that was reached longest ago', () => {
@@ -35,4 +36,13 @@ test('a call log keeps the last calls, and the beginnings of long texts', async 
   expect(log.stats()).toMatchObject({ tool_calls: 3, ended: { complete: 3 } });
   expect(beginningOf('x'.repeat(10_000))).toHaveLength(4_096);
   expect(keptArguments({ a: 'x'.repeat(10_000) }, JSON.stringify({ a: 'x'.repeat(10_000) }))).toHaveLength(4_096);
+});
+
+test('a call keeps a bounded part of a request', () => {
+  const fields = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`f${i}`, i]));
+  const kept = keptParameters({ messages: [], ...fields, f0: 'x'.repeat(10_000) }) ?? {};
+  expect(Object.keys(kept)).toHaveLength(64);
+  expect(kept.f0).toHaveLength(4_096);
+  expect(offeredNames({ tools: Array.from({ length: 200 }, () => ({ name: 'f' })) })).toHaveLength(128);
+  expect([keptParameters([]), offeredNames({}), offeredNames({ tools: [7] })]).toEqual([null, null, ['number']]);
 });

@@ -40,10 +40,55 @@ describe('readChatRequest', () => {
     expect(question('hi', rest)).toMatchObject({
       stream: true,
       includeUsage: true,
-      tools: ['f'],
+      tools: [{ name: 'f', parameters: {} }],
       parallelToolCalls: false,
     });
     expect(question('hi', { ...rest, tool_choice: 'none' }).tools).toEqual([]);
+  });
+
+  test('reads what is asked of the answer', () => {
+    expect(question('hi')).toMatchObject({ format: 'text', topLogprobs: null, maxTokens: null, mustCall: false });
+    const schema = { type: 'object' };
+    const rest = {
+      logprobs: true,
+      top_logprobs: 2,
+      max_tokens: 5,
+      response_format: { type: 'json_schema', json_schema: { name: 'x', schema } },
+    };
+    expect(question('hi', rest)).toMatchObject({ format: { schema }, topLogprobs: 2, maxTokens: 5 });
+    expect(question('hi', { response_format: { type: 'json_object' }, max_completion_tokens: 7 })).toMatchObject({
+      format: 'json',
+      maxTokens: 7,
+    });
+  });
+
+  test.each<[string, unknown, string[], boolean]>([
+    ['auto', 'auto', ['f', 'g'], false],
+    ['none', 'none', [], false],
+    ['required', 'required', ['f', 'g'], true],
+    ['one function', { type: 'function', function: { name: 'g' } }, ['g'], true],
+    [
+      'allowed tools',
+      {
+        type: 'allowed_tools',
+        allowed_tools: { mode: 'auto', tools: [{ type: 'function', function: { name: 'g' } }] },
+      },
+      ['g'],
+      false,
+    ],
+    [
+      'allowed tools, one of which is required',
+      {
+        type: 'allowed_tools',
+        allowed_tools: { mode: 'required', tools: [{ type: 'function', function: { name: 'f' } }] },
+      },
+      ['f'],
+      true,
+    ],
+  ])('tool_choice: %s', (_, tool_choice, names, mustCall) => {
+    const request = question('hi', { tools: offered('f', 'g'), tool_choice });
+    expect(request.tools.map((tool) => tool.name)).toEqual(names);
+    expect(request.mustCall).toBe(mustCall);
   });
 
   test.each<[string, unknown, string | null]>([
@@ -65,6 +110,23 @@ describe('readChatRequest', () => {
     ],
     ['a call without an answer', { model: 'm', messages: [user, call[0]] }, 'messages[1]'],
     ['a call answered too late', { model: 'm', messages: [user, call[0], user, call[1]] }, 'messages[2]'],
+    ['a required call without tools', { model: 'm', messages: [user], tool_choice: 'required' }, 'tool_choice'],
+    [
+      'a choice of a tool that is not offered',
+      {
+        model: 'm',
+        messages: [user],
+        tools: offered('f'),
+        tool_choice: { type: 'function', function: { name: 'g' } },
+      },
+      'tool_choice',
+    ],
+    [
+      'a tool in the other dialect',
+      { model: 'm', messages: [user], tools: [{ type: 'function', name: 'f' }] },
+      'tools[0]',
+    ],
+    ['too many alternatives', { model: 'm', messages: [user], logprobs: true, top_logprobs: 21 }, 'top_logprobs'],
     ['a call answered twice', { model: 'm', messages: [user, ...call, call[1]] }, 'messages[3]'],
   ])('refuses %s', (_, body, param) => {
     expect(readChatRequest(body)).toMatchObject({ ok: false, param });

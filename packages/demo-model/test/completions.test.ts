@@ -104,6 +104,63 @@ describe('streams', () => {
   });
 });
 
+describe('summaries, citations, log probabilities and tiers', () => {
+  const script = '!summary 2\n!text 2\n!cite https://x.org/ X\n!tier flex';
+  const citation = {
+    type: 'url_citation',
+    url_citation: { start_index: 0, end_index: 6, url: 'https://x.org/', title: 'X' },
+  };
+
+  test('in a stream', async () => {
+    const { chunks } = await streamed(script);
+    expect(chunks.map((chunk) => chunk.choices[0]?.delta).slice(1, -1)).toEqual([
+      { reasoning_details: [{ type: 'reasoning.summary', summary: 's1 ' }] },
+      { reasoning_details: [{ type: 'reasoning.summary', summary: 's2 ' }] },
+      { content: 'w1 ' },
+      { content: 'w2 ' },
+      { annotations: [citation] },
+    ]);
+    expect(new Set(chunks.map((chunk) => chunk.service_tier))).toEqual(new Set(['flex']));
+    expect(chunks.every((chunk) => (chunk.choices[0]?.logprobs ?? null) === null)).toBe(true);
+  });
+
+  test('in a body', async () => {
+    expect(await (await ask(model.url, script)).json()).toMatchObject({
+      service_tier: 'flex',
+      choices: [
+        {
+          message: {
+            content: 'w1 w2 ',
+            reasoning_details: [{ type: 'reasoning.summary', summary: 's1 s2 ' }],
+            annotations: [citation],
+          },
+          logprobs: null,
+        },
+      ],
+    });
+    expect(await (await ask(model.url, '!text 1')).json()).not.toHaveProperty('service_tier');
+  });
+
+  test('a token for each text chunk where they are asked for, the same every time', async () => {
+    const asked = { logprobs: true, top_logprobs: 2 };
+    const { chunks } = await streamed('!reasoning 1\n!text 2', asked);
+    const tokens = chunks.flatMap((chunk) => chunk.choices[0]?.logprobs?.content ?? []);
+    expect(tokens).toMatchObject([
+      { token: 'w1 ', bytes: [119, 49, 32], top_logprobs: [{ token: 'w1 ' }, { token: 'alt1 ' }] },
+      { token: 'w2 ', top_logprobs: [{ token: 'w2 ' }, { token: 'alt1 ' }] },
+    ]);
+    for (const { logprob, top_logprobs } of tokens) {
+      expect(logprob).toBeLessThan(0);
+      expect(top_logprobs[0]?.logprob).toBe(logprob);
+      expect(top_logprobs[1]?.logprob).toBeLessThan(logprob);
+    }
+    const body = (await (await ask(model.url, '!text 2', asked)).json()) as { choices: unknown[] };
+    expect(body.choices[0]).toMatchObject({ logprobs: { content: tokens, refusal: null } });
+    const alone = (await (await ask(model.url, '!text 1', { logprobs: true })).json()) as { choices: unknown[] };
+    expect(alone.choices[0]).toMatchObject({ logprobs: { content: [{ token: 'w1 ', top_logprobs: [] }] } });
+  });
+});
+
 describe('bodies', () => {
   test('take as long as the stream', async () => {
     const started = performance.now();

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import type { ChatRequest } from '../src/chat-request.ts';
 import { cityQuestions } from '../src/city-question.ts';
+import type { ModelRequest } from '../src/model-request.ts';
 import { plainAnswer } from '../src/plain-answer.ts';
 import { exchange, offered, question, requestOf } from './request.ts';
 
 const both = { tools: offered('get_weather', 'get_time') };
 
-function said(request: ChatRequest): string {
+function said(request: ModelRequest): string {
   return plainAnswer(request)
     .map((segment) => ('text' in segment ? segment.text : segment.kind))
     .join('');
@@ -37,6 +37,60 @@ describe('plainAnswer', () => {
     expect(plainAnswer(question(text, { tools: offered('get_weather') }))).toEqual([weather]);
     expect(plainAnswer(question(text, { ...both, parallel_tool_calls: false }))).toEqual([weather]);
     expect(said(question(text))).toContain('UPSTREAM_BASE_URL');
+  });
+
+  test('asks by the argument that the tool has, and fills in what else it requires', () => {
+    const tool = (parameters: object) => ({
+      tools: [{ type: 'function', function: { name: 'get_weather', parameters } }],
+    });
+    const argumentsFor = (parameters: object) =>
+      plainAnswer(question("What's the weather like in San Francisco?", tool(parameters))).map((segment) =>
+        segment.kind === 'call' ? JSON.parse(segment.arguments) : segment.kind,
+      );
+    const text = { type: 'string' };
+    const location = { type: 'object', properties: { location: text }, required: ['location'] };
+    expect(argumentsFor(location)).toEqual([{ location: 'San Francisco' }]);
+    const unit = { type: 'string', enum: ['c', 'f'] };
+    expect(
+      argumentsFor({
+        type: 'object',
+        properties: { unit, days: { type: 'integer' }, place: text },
+        required: ['days', 'place'],
+      }),
+    ).toEqual([{ days: 0, place: 'San Francisco' }]);
+    expect(argumentsFor({ type: 'object', properties: { town: text } })).toEqual([{ town: 'San Francisco' }]);
+    expect(argumentsFor({ ...location, properties: { location: text, city: text } })).toEqual([
+      { location: 'demo', city: 'San Francisco' },
+    ]);
+
+    const asked = { role: 'user', content: "What's the weather like in San Francisco?" };
+    const call = { id: 'a', tool: 'get_weather', args: { location: 'San Francisco' }, output: 'fog' };
+    expect(said(requestOf([asked, ...exchange(call)], tool(location)))).toBe('get_weather answered: fog.');
+  });
+
+  test('calls a tool where a call is asked for, until there are outputs', () => {
+    const parameters = { type: 'object', properties: { n: { type: 'integer', minimum: 3 } }, required: ['n'] };
+    const tools = [...offered('f'), { type: 'function', function: { name: 'g', parameters } }];
+    const one = { tools, tool_choice: { type: 'function', function: { name: 'g' } } };
+    expect(plainAnswer(question('hello', { tools, tool_choice: 'required' }))).toEqual([
+      { kind: 'call', tool: 'f', arguments: '{}' },
+    ]);
+    expect(plainAnswer(question('hello', one))).toEqual([{ kind: 'call', tool: 'g', arguments: '{"n":3}' }]);
+    const call = exchange({ id: 'a', tool: 'g', args: { n: 3 }, output: 'done' });
+    expect(said(requestOf([{ role: 'user', content: 'hello' }, ...call], one))).toBe('g answered: done.');
+    const weather = { tools: offered('f', 'get_weather'), tool_choice: 'required' };
+    expect(plainAnswer(question('weather in Oslo', weather))).toMatchObject([{ tool: 'get_weather' }]);
+  });
+
+  test('answers in the format that is asked for', () => {
+    const schema = { type: 'object', properties: { name: { type: 'string' } }, required: ['name'] };
+    const json_schema = { name: 'person', schema, strict: true };
+    expect(said(question('who?', { response_format: { type: 'json_schema', json_schema } }))).toBe('{"name":"demo"}');
+    expect(said(question('who?', { response_format: { type: 'json_object' } }))).toBe('{"answer": "demo"}');
+    const endless = { ...json_schema, schema: { type: 'object', properties: { a: { $ref: '#' } }, required: ['a'] } };
+    expect(said(question('who?', { response_format: { type: 'json_schema', json_schema: endless } }))).toBe(
+      '{"answer": "demo"}',
+    );
   });
 
   test('tells the facts once the outputs are there', () => {

@@ -1,14 +1,15 @@
-import { type ChatRequest, readChatRequest } from '../src/chat-request.ts';
+import { readChatRequest } from '../src/chat-request.ts';
+import type { ModelRequest } from '../src/model-request.ts';
 
 /** The chat-completions request with these messages, read. */
-export function requestOf(messages: unknown[], rest: Record<string, unknown> = {}): ChatRequest {
+export function requestOf(messages: unknown[], rest: Record<string, unknown> = {}): ModelRequest {
   const read = readChatRequest({ model: 'demo', messages, ...rest });
   if (!read.ok) throw new Error(read.message);
   return read.request;
 }
 
 /** The request with one user message. */
-export function question(text: string, rest: Record<string, unknown> = {}): ChatRequest {
+export function question(text: string, rest: Record<string, unknown> = {}): ModelRequest {
   return requestOf([{ role: 'user', content: text }], rest);
 }
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Call, type DemoModel, startDemoModel } from '../src/index.ts';
-import { ask } from './client.ts';
+import { ask, askResponses } from './client.ts';
 
 let model: DemoModel;
 beforeAll(async () => {
@@ -86,6 +86,64 @@ describe('the call log', () => {
     expect(Math.abs(Date.now() - (found[0]?.at ?? 0))).toBeLessThan(5_000);
     expect(model.calls().filter((call) => call.idempotency_key === 'k1')).toEqual(found);
     expect(await calls('label-8')).toEqual([]);
+  });
+
+  test('tells the endpoint, the parameters and the tools of a request', async () => {
+    const function_ = { type: 'function', function: { name: 'f', parameters: {} } };
+    const chat = {
+      temperature: 0.5,
+      user: 'u',
+      logprobs: true,
+      top_logprobs: 1,
+      tools: [function_],
+      tool_choice: 'auto',
+    };
+    await (await ask(model.url, '!text 1\nlabel-params', chat)).text();
+    const flat = { type: 'function', name: 'g', parameters: {} };
+    const responses = { text: { verbosity: 'low' }, tools: [flat, { type: 'web_search' }], max_output_tokens: 16 };
+    await (await askResponses(model.url, '!text 1\nlabel-params', responses)).text();
+    await (await askResponses(model.url, '!text 1\nlabel-params', { instructions: 'x'.repeat(5_000) })).text();
+    const { tools: _, ...chatParameters } = chat;
+    const { tools: __, ...responsesParameters } = responses;
+    expect(await calls('label-params')).toMatchObject([
+      { name: 'chat.completions', parameters: { model: 'demo', ...chatParameters }, tools: ['f'], messages_count: 1 },
+      {
+        name: 'responses',
+        parameters: { model: 'demo', ...responsesParameters },
+        tools: ['g', 'web_search'],
+        messages_count: 1,
+      },
+      { parameters: { instructions: expect.stringMatching(/^"x{4095}$/) }, tools: null },
+    ]);
+    for (const { parameters } of await calls('label-params')) {
+      for (const name of ['messages', 'input', 'tools']) expect(parameters).not.toHaveProperty(name);
+    }
+  });
+
+  test('tells the parameters of a request that is refused', async () => {
+    expect((await ask(model.url, 'hi', { tool_choice: 'required', user: 'refused' })).status).toBe(400);
+    const refused = (await calls()).filter((call) => call.parameters?.user === 'refused');
+    expect(refused).toMatchObject([{ ended: 'error', aborted: false, parameters: { tool_choice: 'required' } }]);
+  });
+
+  test('tells whether the client went away', async () => {
+    for (const [script, ended, aborted] of [
+      ['!text 1', 'complete', false],
+      ['!text 2\n!cut 1', 'cut', false],
+      ['!text 2\n!hang 1', 'hang', true],
+      ['!text 1000 20', 'aborted', true],
+    ] as const) {
+      const label = `leaving ${ended}`;
+      const abort = new AbortController();
+      const response = await ask(model.url, `${script}\n${label}`, { stream: true }, { signal: abort.signal });
+      const reader = response.body?.getReader();
+      await reader?.read();
+      if (aborted) abort.abort();
+      const closed = async () => (await calls(label))[0]?.closed_at;
+      await expect.poll(closed, { interval: 5 }).toEqual(expect.any(Number));
+      expect((await calls(label))[0]).toMatchObject({ ended, aborted });
+      if (!aborted) await reader?.cancel().catch((error: unknown) => expect(error).toBeInstanceOf(TypeError));
+    }
   });
 
   test('is emptied on DELETE; the counts go on', async () => {

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { ChatRequest } from '../src/chat-request.ts';
+import type { ModelRequest } from '../src/model-request.ts';
 import { chooseTurn } from '../src/turn-choice.ts';
 import { planTurn, type Step } from '../src/turn-plan.ts';
 import { exchange, question, requestOf } from './request.ts';
 
-function stepsOf(request: ChatRequest, number = 1): Step[] {
+function stepsOf(request: ModelRequest, number = 1): Step[] {
   const chosen = chooseTurn(request);
   if (!chosen.ok) throw new Error(chosen.message);
   return [...planTurn(chosen.turn, request, { nonce: 'abcd', number })];
@@ -103,6 +103,33 @@ describe('planTurn', () => {
       'cut',
       'finish',
     ]);
+  });
+
+  test('summaries are told as reasoning, citations span the text of the turn so far', () => {
+    const steps = stepsOf(
+      question('!summary 1 3\n!cite https://x.org/ First\n!text 1\n!json {"a": 1}\n!cite https://x.org/ All'),
+    );
+    const citation = (end_index: number, title: string) => ({
+      annotations: [
+        { type: 'url_citation', url_citation: { start_index: 0, end_index, url: 'https://x.org/', title } },
+      ],
+    });
+    expect(chunksOf(steps).map((step) => [step.delayMs, step.delta])).toEqual([
+      [3, { reasoning_details: [{ type: 'reasoning.summary', summary: 's1 ' }] }],
+      [0, citation(0, 'First')],
+      [0, { content: 'w1 ' }],
+      [0, { content: '{"a": 1}' }],
+      [0, citation(11, 'All')],
+    ]);
+    expect(steps.at(-1)).toMatchObject({ usage: { completion: 3, reasoning: 1 } });
+  });
+
+  test('an answer ends at the limit of tokens, unless it fits', () => {
+    const limited = (max_tokens: number) => stepsOf(question('!text 3\n!cite https://x.org/ X', { max_tokens }));
+    expect(contentOf(limited(2))).toBe('w1 w2 ');
+    expect(limited(2).at(-1)).toMatchObject({ reason: 'length', usage: { completion: 2 } });
+    expect(limited(3)).toHaveLength(5);
+    expect(limited(3).at(-1)).toMatchObject({ reason: 'stop', usage: { completion: 3 } });
   });
 
   test('finish reason and usage are overridden', () => {

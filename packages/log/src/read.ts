@@ -1,6 +1,6 @@
-import { AckPolicy, DeliverPolicy } from '@nats-io/jetstream';
+import { AckPolicy, DeliverPolicy, type JsMsg } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
-import { logStream, logSubject, payloadOf } from '@tailrace/bus';
+import { dropPayload, logStream, logSubject, payloadOf } from '@tailrace/bus';
 import type { LogTarget } from './append.ts';
 import { decodeMeta, type LogMeta } from './message.ts';
 
@@ -30,7 +30,21 @@ export class LogReadBroken extends Error {
  * @throws LogReadBroken when the stream ends early; the caller goes on from the last message it got.
  */
 export async function* readLog(target: LogTarget, after: number): AsyncGenerator<LogMessage> {
-  const { bus, partition, id } = target;
+  for await (const message of storedMessages(target, after, { headersOnly: false })) {
+    yield { streamSeq: message.seq, meta: decodeMeta(message.headers), bytes: await payloadOf(target.bus, message) };
+  }
+}
+
+/** Removes what travels beside a log's messages: the log itself is about to go. */
+export async function dropLogPayloads(target: LogTarget): Promise<void> {
+  for await (const message of storedMessages(target, 0, { headersOnly: true })) await dropPayload(target.bus, message);
+}
+
+async function* storedMessages(
+  { bus, partition, id }: LogTarget,
+  after: number,
+  { headersOnly }: { headersOnly: boolean },
+): AsyncGenerator<JsMsg> {
   const stream = logStream(partition);
   const info = await bus.jsm.consumers.add(stream, {
     ack_policy: AckPolicy.None,
@@ -40,6 +54,7 @@ export async function* readLog(target: LogTarget, after: number): AsyncGenerator
     mem_storage: true,
     num_replicas: 1,
     inactive_threshold: nanos(30_000),
+    headers_only: headersOnly,
   });
   let left = info.num_pending;
   try {
@@ -50,10 +65,10 @@ export async function* readLog(target: LogTarget, after: number): AsyncGenerator
       let got = 0;
       for await (const message of batch) {
         got += 1;
-        yield { streamSeq: message.seq, meta: decodeMeta(message.headers), bytes: await payloadOf(bus, message) };
+        yield message;
         if (got === wanted) break;
       }
-      if (got === 0) throw new LogReadBroken(target);
+      if (got === 0) throw new LogReadBroken({ bus, partition, id });
       left -= got;
     }
   } finally {

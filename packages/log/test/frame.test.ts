@@ -1,4 +1,4 @@
-import type { UnnumberedEvent } from '@tailrace/protocol';
+import type { LogProb, UnnumberedEvent } from '@tailrace/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeFrames, dropFrames, encodeFrame, encodeFrames } from '../src/index.ts';
@@ -11,7 +11,7 @@ const anyEvent: fc.Arbitrary<UnnumberedEvent> = fc.oneof(
     output_index: fc.nat(),
     content_index: fc.nat(),
     delta: anyText,
-    logprobs: fc.constant<unknown[]>([]),
+    logprobs: fc.constant<LogProb[]>([]),
   }),
   fc.record({
     type: fc.constant('response.function_call_arguments.done' as const),

@@ -9,7 +9,8 @@ type ErrorType =
   | 'not_found_error'
   | 'server_error'
   | 'model_error'
-  | 'tool_error';
+  | 'tool_error'
+  | 'too_many_requests';
 
 interface Entry {
   status: number;
@@ -42,6 +43,31 @@ export const ERRORS = {
     'invalid_request_error',
     'No tool call found for function call output with call_id {call_id}.',
   ),
+  tool_choice_unknown: entry(
+    400,
+    'invalid_request_error',
+    "Invalid value for 'tool_choice': there is no tool '{name}'.",
+  ),
+  mutually_exclusive: entry(400, 'invalid_request_error', "'{param}' cannot be used together with '{other}'."),
+  context_length_exceeded: entry(
+    400,
+    'invalid_request_error',
+    'The input is {tokens} tokens long, and the context window of this model leaves room for {limit}.',
+  ),
+  item_not_found: entry(404, 'not_found_error', "Item with id '{id}' not found."),
+  file_unreadable: entry(400, 'invalid_request_error', "The file '{filename}' cannot be given to the model: {reason}."),
+  compaction_unreadable: entry(
+    400,
+    'invalid_request_error',
+    'The compaction item was not made by this server for this key.',
+  ),
+  conversation_not_found: entry(404, 'not_found_error', "Conversation with id '{id}' not found."),
+  conversation_locked: entry(
+    400,
+    'invalid_request_error',
+    'Another response is being made in this conversation. Try again when it has ended.',
+  ),
+  conversation_item_exists: entry(400, 'invalid_request_error', "The conversation has an item with id '{id}' already."),
   request_too_large: entry(413, 'invalid_request_error', 'The body is larger than {limit} bytes.'),
   unsupported_media_type: entry(415, 'invalid_request_error', 'The body must be application/json.'),
   idempotency_key_reused: entry(
@@ -58,6 +84,17 @@ export const ERRORS = {
     "The model '{model}' does not exist or you do not have access to it.",
   ),
   response_not_found: entry(404, 'not_found_error', "Response with id '{id}' not found."),
+  method_not_allowed: entry(405, 'invalid_request_error', '{path} does not take {method}; it takes {allowed}.'),
+  rate_limit_exceeded: entry(
+    429,
+    'too_many_requests',
+    'This key may make {limit} requests a minute. Try again in {seconds} s.',
+  ),
+  websocket_connection_limit_reached: entry(
+    400,
+    'invalid_request_error',
+    'The connection has been open for {minutes} minutes, which is the limit. Open a new one to go on.',
+  ),
   route_not_found: entry(404, 'not_found_error', 'There is no {method} {path}.'),
   // The server
   unavailable: entry(503, 'server_error', 'The server cannot take this request at the moment: {reason}. Try again.'),
@@ -76,6 +113,7 @@ export const ERRORS = {
   upstream_too_large: entry(502, 'model_error', 'The answer of the model server is larger than {limit} bytes.'),
   secret_unreadable: entry(500, 'server_error', "A secret of '{name}' cannot be opened by this server."),
   model_unavailable: entry(502, 'model_error', "The model '{model}' is not registered any more."),
+  response_cancelled: entry(500, 'server_error', 'The response was cancelled.'),
   max_iterations_exceeded: entry(
     500,
     'server_error',
@@ -130,7 +168,7 @@ export class ApiError extends Error {
     this.name = 'ApiError';
     this.code = code;
     this.param = options.param ?? null;
-    this.retryAfter = options.retryAfter ?? (ERRORS[code].status === 503 ? 1 : null);
+    this.retryAfter = options.retryAfter ?? (ERRORS[code].status === 503 || ERRORS[code].status === 429 ? 1 : null);
   }
 
   /** An error that another process has found. */
@@ -156,7 +194,10 @@ export interface ErrorEnvelope {
 
 /** The API's error envelope. */
 export function toEnvelope(error: ApiError): ErrorEnvelope {
-  return {
-    error: { type: ERRORS[error.code].type, code: error.code, message: error.message, param: error.param },
-  };
+  return { error: errorPayload(error.info, error.param) };
+}
+
+/** An error as envelopes and `error` events show it. */
+export function errorPayload({ code, message }: ErrorInfo, param: string | null): ErrorEnvelope['error'] {
+  return { type: ERRORS[code].type, code, message, param };
 }

@@ -1,50 +1,74 @@
-import type { OutputContent, OutputItem } from './items.ts';
-import type { ResponseResource } from './response.ts';
+/** The events of a stream (specification: the `…StreamingEvent` schemas). */
+import { z } from 'zod';
+import { annotation, logProb, outputContent, outputItem, reasoningText, summaryText } from './items.ts';
+import { responseResource } from './response.ts';
 
 /** A part of a content list, as `response.content_part.*` carry it. */
-export type ContentPart = OutputContent | { type: 'reasoning_text'; text: string };
+const contentPart = z.discriminatedUnion('type', [...outputContent.options, reasoningText]);
+export type ContentPart = z.output<typeof contentPart>;
 
-interface ItemEvent {
-  output_index: number;
-}
-interface PartEvent extends ItemEvent {
-  item_id: string;
-  content_index: number;
-}
-interface Lifecycle {
-  response: ResponseResource;
-}
+/** An error inside a stream (specification: ErrorPayload). */
+const errorPayload = z.strictObject({
+  type: z.string(),
+  code: z.string(),
+  message: z.string(),
+  param: z.string().nullable(),
+});
 
-/** The fields of each event (specification: the `Response…StreamingEvent` schemas), without `type` and `sequence_number`. */
-interface EventFields {
-  'response.created': Lifecycle;
-  'response.queued': Lifecycle;
-  'response.in_progress': Lifecycle;
-  'response.completed': Lifecycle;
-  'response.failed': Lifecycle;
-  'response.incomplete': Lifecycle;
-  'response.output_item.added': ItemEvent & { item: OutputItem };
-  'response.output_item.done': ItemEvent & { item: OutputItem };
-  'response.content_part.added': PartEvent & { part: ContentPart };
-  'response.content_part.done': PartEvent & { part: ContentPart };
-  'response.output_text.delta': PartEvent & { delta: string; logprobs: unknown[] };
-  'response.output_text.done': PartEvent & { text: string; logprobs: unknown[] };
-  'response.refusal.delta': PartEvent & { delta: string };
-  'response.refusal.done': PartEvent & { refusal: string };
-  'response.reasoning.delta': PartEvent & { delta: string };
-  'response.reasoning.done': PartEvent & { text: string };
-  'response.function_call_arguments.delta': ItemEvent & { item_id: string; delta: string };
-  'response.function_call_arguments.done': ItemEvent & { item_id: string; name: string; arguments: string };
-}
+const lifecycle = { response: responseResource };
+const atItem = { output_index: z.int() };
+const inItem = { item_id: z.string(), ...atItem };
+const inPart = { ...inItem, content_index: z.int() };
+const inSummary = { ...inItem, summary_index: z.int() };
+/** `obfuscation` evens out the sizes of frames, where a request has asked for it. */
+const delta = { delta: z.string(), obfuscation: z.string().optional() };
+
+/** The fields of each event, without `type` and `sequence_number`. */
+const FIELDS = {
+  'response.created': lifecycle,
+  'response.queued': lifecycle,
+  'response.in_progress': lifecycle,
+  'response.completed': lifecycle,
+  'response.failed': lifecycle,
+  'response.incomplete': lifecycle,
+  'response.output_item.added': { ...atItem, item: outputItem },
+  'response.output_item.done': { ...atItem, item: outputItem },
+  'response.content_part.added': { ...inPart, part: contentPart },
+  'response.content_part.done': { ...inPart, part: contentPart },
+  'response.output_text.delta': { ...inPart, ...delta, logprobs: z.array(logProb) },
+  'response.output_text.done': { ...inPart, text: z.string(), logprobs: z.array(logProb) },
+  'response.output_text.annotation.added': { ...inPart, annotation_index: z.int(), annotation },
+  'response.refusal.delta': { ...inPart, ...delta },
+  'response.refusal.done': { ...inPart, refusal: z.string() },
+  'response.reasoning.delta': { ...inPart, ...delta },
+  'response.reasoning.done': { ...inPart, text: z.string() },
+  'response.reasoning_summary_part.added': { ...inSummary, part: summaryText },
+  'response.reasoning_summary_part.done': { ...inSummary, part: summaryText },
+  'response.reasoning_summary_text.delta': { ...inSummary, ...delta },
+  'response.reasoning_summary_text.done': { ...inSummary, text: z.string() },
+  'response.function_call_arguments.delta': { ...inItem, ...delta },
+  'response.function_call_arguments.done': { ...inItem, name: z.string(), arguments: z.string() },
+  error: { error: errorPayload },
+};
 
 /** The name of an event. */
-export type EventType = keyof EventFields;
+export type EventType = keyof typeof FIELDS;
+
+type Fields<T extends EventType> = z.output<z.ZodObject<(typeof FIELDS)[T]>>;
 
 /** An event before its place in the log is known. */
-export type UnnumberedEvent = { [T in EventType]: { type: T } & EventFields[T] }[EventType];
+export type UnnumberedEvent = { [T in EventType]: { type: T } & Fields<T> }[EventType];
 
 /** An event as it stands in the log. */
-export type ResponseEvent = { [T in EventType]: { type: T; sequence_number: number } & EventFields[T] }[EventType];
+export type ResponseEvent = { [T in EventType]: { type: T; sequence_number: number } & Fields<T> }[EventType];
+
+/** The schema of each event, by its name. */
+export const EVENT_SCHEMAS: { readonly [T in EventType]: z.ZodType } = Object.fromEntries(
+  Object.entries(FIELDS).map(([type, fields]) => [
+    type,
+    z.strictObject({ type: z.literal(type), sequence_number: z.int().min(0), ...fields }),
+  ]),
+) as unknown as { [T in EventType]: z.ZodType };
 
 /** The events after which nothing comes (I2). */
 export const TERMINAL_EVENTS: ReadonlySet<EventType> = new Set([

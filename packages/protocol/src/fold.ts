@@ -38,6 +38,8 @@ export function foldEvents(events: Iterable<ResponseEvent>): ResponseResource {
       case 'response.incomplete':
         response = { ...structuredClone(event.response), output };
         break;
+      case 'error':
+        break;
       default:
         foldItemEvent(output, event);
     }
@@ -60,13 +62,15 @@ export function foldItems(events: Iterable<ResponseEvent>, firstIndex: number): 
   // Items that stand before the run are somebody else's; their places are kept so that the indexes agree.
   const output: OutputItem[] = Array.from({ length: firstIndex });
   for (const event of events) {
-    if ('response' in event) throw new FoldError(event, 'a step does not write events of the response');
+    if ('response' in event || event.type === 'error') {
+      throw new FoldError(event, 'a step does not write events of the response');
+    }
     foldItemEvent(output, event);
   }
   return output.slice(firstIndex);
 }
 
-type ItemLevelEvent = Exclude<ResponseEvent, { response: ResponseResource }>;
+type ItemLevelEvent = Exclude<ResponseEvent, { response: ResponseResource } | { type: 'error' }>;
 
 function foldItemEvent(output: OutputItem[], event: ItemLevelEvent): void {
   switch (event.type) {
@@ -92,6 +96,12 @@ function foldItemEvent(output: OutputItem[], event: ItemLevelEvent): void {
       if (item.arguments !== event.arguments) throw new FoldError(event, 'the deltas say otherwise');
       return;
     }
+    case 'response.reasoning_summary_part.added':
+    case 'response.reasoning_summary_part.done':
+    case 'response.reasoning_summary_text.delta':
+    case 'response.reasoning_summary_text.done':
+      foldSummaryEvent(summaryOf(output, event), event);
+      return;
     default:
       foldPartEvent(partsOf(output, event), event);
   }
@@ -113,13 +123,28 @@ function foldPartEvent(parts: Part[], event: PartLevelEvent): void {
       parts[event.content_index] = structuredClone(event.part);
       return;
     case 'response.output_text.delta':
+      if (part.type !== 'output_text') throw new FoldError(event, 'not a text part');
+      part.text += event.delta;
+      part.logprobs.push(...structuredClone(event.logprobs));
+      return;
+    case 'response.output_text.annotation.added':
+      if (part.type !== 'output_text') throw new FoldError(event, 'not a text part');
+      if (event.annotation_index !== part.annotations.length) {
+        throw new FoldError(event, `the next annotation is ${part.annotations.length}`);
+      }
+      part.annotations.push(structuredClone(event.annotation));
+      return;
     case 'response.reasoning.delta':
-      if (!('text' in part)) throw new FoldError(event, 'not a text part');
+      if (part.type !== 'reasoning_text') throw new FoldError(event, 'not a part of reasoning');
       part.text += event.delta;
       return;
     case 'response.output_text.done':
+      if (part.type !== 'output_text' || part.text !== event.text)
+        throw new FoldError(event, 'the deltas say otherwise');
+      return;
     case 'response.reasoning.done':
-      if (!('text' in part) || part.text !== event.text) throw new FoldError(event, 'the deltas say otherwise');
+      if (part.type !== 'reasoning_text' || part.text !== event.text)
+        throw new FoldError(event, 'the deltas say otherwise');
       return;
     case 'response.refusal.delta':
       if (part.type !== 'refusal') throw new FoldError(event, 'not a refusal');
@@ -130,6 +155,36 @@ function foldPartEvent(parts: Part[], event: PartLevelEvent): void {
         throw new FoldError(event, 'the deltas say otherwise');
       return;
   }
+}
+
+type SummaryLevelEvent = Extract<ItemLevelEvent, { summary_index: number }>;
+
+function foldSummaryEvent(parts: OutputReasoning['summary'], event: SummaryLevelEvent): void {
+  if (event.type === 'response.reasoning_summary_part.added') {
+    if (event.summary_index !== parts.length) throw new FoldError(event, `the next part is ${parts.length}`);
+    parts.push(structuredClone(event.part));
+    return;
+  }
+  const part = parts[event.summary_index];
+  if (!part) throw new FoldError(event, 'there is no such part');
+  switch (event.type) {
+    case 'response.reasoning_summary_part.done':
+      parts[event.summary_index] = structuredClone(event.part);
+      return;
+    case 'response.reasoning_summary_text.delta':
+      part.text += event.delta;
+      return;
+    case 'response.reasoning_summary_text.done':
+      if (part.text !== event.text) throw new FoldError(event, 'the deltas say otherwise');
+      return;
+  }
+}
+
+function summaryOf(output: OutputItem[], event: SummaryLevelEvent): OutputReasoning['summary'] {
+  const item = openItemAt(output, event);
+  if (item.type !== 'reasoning') throw new FoldError(event, 'the item has no summary');
+  if (item.id !== event.item_id) throw new FoldError(event, 'another item is there');
+  return item.summary;
 }
 
 function openItemAt(output: OutputItem[], event: { output_index: number } & ItemLevelEvent): OutputItem {

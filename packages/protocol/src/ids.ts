@@ -9,6 +9,9 @@ export type StepId = string;
 /** A response's identity inside the system: a lower-case UUID with dashes. Its public form is `resp_<hex>`. */
 export type ResponseId = string;
 
+/** A conversation's identity inside the system, likewise. Its public form is `conv_<hex>`. */
+export type ConversationId = string;
+
 /** A new time-ordered identity. `now` is in milliseconds since the epoch. */
 export function newId(now: number): string {
   return v7({ msecs: now });
@@ -26,9 +29,17 @@ export function publicResponseId(id: ResponseId): string {
 
 /** The inverse of {@link publicResponseId}; undefined for anything that is not a response id. */
 export function parseResponseId(publicId: string): ResponseId | undefined {
-  const hex = publicId.startsWith('resp_') ? publicId.slice(5) : '';
-  const id = HEX32.test(hex) ? uuidOf(hex) : '';
-  return validate(id) ? id : undefined;
+  return parsePrefixed('resp_', publicId);
+}
+
+/** `conv_<hex>`, the id a client sees. */
+export function publicConversationId(id: ConversationId): string {
+  return `conv_${hexOf(id)}`;
+}
+
+/** The inverse of {@link publicConversationId}; undefined for anything that is not a conversation id. */
+export function parseConversationId(publicId: string): ConversationId | undefined {
+  return parsePrefixed('conv_', publicId);
 }
 
 /**
@@ -43,21 +54,38 @@ export function idempotentResponseId(owner: string, key: string): ResponseId {
   return stringify(bytes);
 }
 
-/** The kinds of output item that a step can produce, with the prefix of their ids. */
+/** The kinds of item that have an id, with its prefix. */
 const PREFIX = {
   message: 'msg',
   reasoning: 'rs',
   function_call: 'fc',
   function_call_output: 'fco',
+  compaction: 'cmp',
   call: 'call',
 } as const;
 
+const ITEM_ID = /^(?:msg|rs|fc|fco|cmp)_([0-9a-f]{32})([0-9a-f]{4}|[1-9a-f][0-9a-f]{4,7})$/;
+
 /**
- * The id of the item at `position` (0-based) among what a step produced. A retry or a replay of the step names the same
- * thing the same way.
+ * The id of the item at `position` (0-based) among what a step produced, what a response was given, or what a
+ * conversation holds. A retry or a replay names the same thing the same way.
  */
-export function itemId(kind: keyof typeof PREFIX, step: StepId, position: number): string {
-  return `${PREFIX[kind]}_${hexOf(step)}${position.toString(16).padStart(4, '0')}`;
+export function itemId(kind: keyof typeof PREFIX, origin: string, position: number): string {
+  return `${PREFIX[kind]}_${hexOf(origin)}${position.toString(16).padStart(4, '0')}`;
+}
+
+/** Where an item comes from: the inverse of {@link itemId}; undefined for an id that this server did not make. */
+export function parseItemId(id: string): { origin: string; position: number } | undefined {
+  const [, hex, position] = ITEM_ID.exec(id) ?? [];
+  if (hex === undefined || position === undefined) return undefined;
+  const origin = uuidOf(hex);
+  return validate(origin) ? { origin, position: Number.parseInt(position, 16) } : undefined;
+}
+
+function parsePrefixed(prefix: string, publicId: string): string | undefined {
+  const hex = publicId.startsWith(prefix) ? publicId.slice(prefix.length) : '';
+  const id = HEX32.test(hex) ? uuidOf(hex) : '';
+  return validate(id) ? id : undefined;
 }
 
 function uuidOf(hex: string): string {

@@ -1,21 +1,51 @@
 /** The API as data: what a client may send, what it gets, and every error there is. No I/O. */
-export { ApiError, ERRORS, type ErrorCode, type ErrorInfo, errorInfo, toEnvelope } from './errors.ts';
-export { type ResponseEvent, TERMINAL_EVENTS, type UnnumberedEvent } from './events.ts';
+export {
+  addItemsBody,
+  type ConversationResource,
+  conversationResource,
+  createConversationBody,
+  deletedConversation,
+  updateConversationBody,
+} from './conversation.ts';
+export { ApiError, ERRORS, type ErrorCode, type ErrorInfo, errorInfo, errorPayload, toEnvelope } from './errors.ts';
+export {
+  type ContentPart,
+  EVENT_SCHEMAS,
+  type EventType,
+  type ResponseEvent,
+  TERMINAL_EVENTS,
+  type UnnumberedEvent,
+} from './events.ts';
 export { FoldError, foldEvents, foldItems } from './fold.ts';
 export {
+  type ConversationId,
   hexOf,
   idempotentResponseId,
   itemId,
   newId,
+  parseConversationId,
+  parseItemId,
   parseResponseId,
+  publicConversationId,
   publicResponseId,
   type ResponseId,
   type StepId,
 } from './ids.ts';
+export { type InputContent, type InputFile, type InputItem, inputItem, type KeptItem } from './input-items.ts';
+export {
+  type ListedItem,
+  type ListPage,
+  type ListQuery,
+  listedItem,
+  listedItems,
+  listPage,
+  listQuery,
+  pageOf,
+} from './item-list.ts';
 export type {
-  InputContent,
-  InputItem,
+  Annotation,
   ItemStatus,
+  LogProb,
   ModelItem,
   OutputContent,
   OutputFunctionCall,
@@ -24,6 +54,33 @@ export type {
   OutputMessage,
   OutputReasoning,
 } from './items.ts';
-export { type CreateResponseBody, createResponseBody, type ToolChoice } from './request.ts';
-export type { EchoedTool, IncompleteReason, ResponseResource, ResponseStatus, Usage } from './response.ts';
+export {
+  type CreateResponseBody,
+  compactBody,
+  createResponseBody,
+  type FunctionToolParam,
+  inputTokensBody,
+  type TextFormat,
+  type ToolChoice,
+  webSocketCreateEvent,
+} from './request.ts';
+export {
+  type CompactResource,
+  compactResource,
+  errorEnvelope,
+  inputTokensResource,
+  modelList,
+  modelResource,
+  webSocketErrorEvent,
+} from './resources.ts';
+export {
+  deletedResponse,
+  type EchoedFormat,
+  type EchoedTool,
+  type IncompleteReason,
+  type ResponseResource,
+  type ResponseStatus,
+  responseResource,
+  type Usage,
+} from './response.ts';
 export { validate } from './validate.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { inputItem } from './items.ts';
+import { inputItem } from './input-items.ts';
 
 const functionName = z
   .string()
@@ -17,7 +17,8 @@ const functionTool = z.strictObject({
 
 const functionChoice = z.strictObject({ type: z.literal('function'), name: functionName });
 
-const toolChoice = z.union([
+/** `tool_choice` (specification: ToolChoiceParam). */
+export const toolChoice = z.union([
   z.enum(['none', 'auto', 'required']),
   z.discriminatedUnion('type', [
     functionChoice,
@@ -41,15 +42,24 @@ const textFormat = z.discriminatedUnion('type', [
   }),
 ]);
 
+/** Key-value pairs that belong to a client (specification: MetadataParam). */
+export const metadata = z
+  .record(z.string().max(64), z.string().max(512))
+  .refine((value) => Object.keys(value).length <= 16, 'at most 16 pairs are allowed');
+
+/** `input`: one text of the user, or items. */
+export const requestInput = z.union([z.string().max(10_485_760), z.array(inputItem).max(10_000)]);
+
 /**
  * The body of `POST /v1/responses` (specification: CreateResponseBody). Unknown fields are refused rather than dropped in
  * silence.
  */
 export const createResponseBody = z.strictObject({
   model: z.string().min(1).max(256),
-  input: z.union([z.string().max(10_485_760), z.array(inputItem).max(10_000)]).default([]),
+  input: requestInput.nullish(),
   instructions: z.string().nullish(),
   previous_response_id: z.string().nullish(),
+  conversation: z.union([z.string(), z.strictObject({ id: z.string() })]).nullish(),
   include: z.array(z.enum(['reasoning.encrypted_content', 'message.output_text.logprobs'])).nullish(),
   tools: z.array(functionTool).max(128).nullish(),
   tool_choice: toolChoice.nullish(),
@@ -70,10 +80,7 @@ export const createResponseBody = z.strictObject({
       summary: z.enum(['auto', 'concise', 'detailed']).nullish(),
     })
     .nullish(),
-  metadata: z
-    .record(z.string().max(64), z.string().max(512))
-    .refine((value) => Object.keys(value).length <= 16, 'at most 16 pairs are allowed')
-    .nullish(),
+  metadata: metadata.nullish(),
   store: z.boolean().nullish(),
   background: z.boolean().nullish(),
   stream: z.boolean().nullish(),
@@ -83,6 +90,38 @@ export const createResponseBody = z.strictObject({
   safety_identifier: z.string().max(64).nullish(),
   prompt_cache_key: z.string().max(64).nullish(),
   user: z.string().max(512).nullish(),
+});
+
+/**
+ * A message of a client over a WebSocket (specification: WebSocketResponseCreateEvent): the body without what only makes
+ * sense over HTTP.
+ */
+export const webSocketCreateEvent = createResponseBody
+  .omit({ stream: true, stream_options: true, background: true })
+  .extend({ type: z.literal('response.create') });
+
+/** The body of `POST /v1/responses/compact` (specification: CompactResponseMethodPublicBody). */
+export const compactBody = createResponseBody.pick({
+  model: true,
+  input: true,
+  previous_response_id: true,
+  instructions: true,
+  prompt_cache_key: true,
+});
+
+/** The body of `POST /v1/responses/input_tokens`: what of a request counts. */
+export const inputTokensBody = createResponseBody.pick({
+  model: true,
+  input: true,
+  previous_response_id: true,
+  conversation: true,
+  instructions: true,
+  tools: true,
+  tool_choice: true,
+  parallel_tool_calls: true,
+  reasoning: true,
+  text: true,
+  truncation: true,
 });
 
 /** A valid body of `POST /v1/responses`. */

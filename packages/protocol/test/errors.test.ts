@@ -11,14 +11,14 @@ describe('the catalogue of errors', () => {
     expect(code).toMatch(/^[a-z]+(_[a-z]+)*$/);
     expect(status).toBeGreaterThanOrEqual(400);
     expect(status).toBeLessThan(600);
-    expect(type).toMatch(/^(invalid_request|authentication|not_found|server|model|tool)_error$/);
-    expect(message).toMatch(/^[A-Z'].*[^ ]$/s);
+    expect(type).toMatch(/^((invalid_request|authentication|not_found|server|model|tool)_error|too_many_requests)$/);
+    expect(message).toMatch(/^([A-Z']|\{path\}).*[^ ]$/s);
     expect(errorInfo(code, everyDetail(code)).message).not.toMatch(/[{}]/);
   });
 
   test('no permanent refusal has a status that the SDKs retry', () => {
     const retried = codes.filter((code) => [408, 409, 429].includes(ERRORS[code].status));
-    expect(retried).toEqual([]);
+    expect(retried).toEqual(['rate_limit_exceeded']);
     const refusals = codes.filter((code) => ERRORS[code].type === 'invalid_request_error');
     expect(refusals.filter((code) => ERRORS[code].status >= 500)).toEqual([]);
   });
@@ -68,6 +68,7 @@ describe('ApiError', () => {
 
   test('what may work in a moment says when', () => {
     expect(new ApiError('overloaded').retryAfter).toBe(1);
+    expect(new ApiError('rate_limit_exceeded', { limit: 5, seconds: 3 }).retryAfter).toBe(1);
     expect(new ApiError('unavailable', { reason: 'r' }, { retryAfter: 7 }).retryAfter).toBe(7);
     expect(new ApiError('internal_error').retryAfter).toBeNull();
   });

@@ -3,101 +3,30 @@ import {
   FoldError,
   foldEvents,
   foldItems,
-  type OutputFunctionCall,
-  type OutputFunctionCallOutput,
   type OutputMessage,
-  type OutputReasoning,
   type ResponseEvent,
-  type ResponseResource,
   type UnnumberedEvent,
 } from '../src/index.ts';
-
-const resource = (fields: Partial<ResponseResource> = {}): ResponseResource => ({
-  id: 'resp_1',
-  object: 'response',
-  created_at: 1,
-  completed_at: null,
-  status: 'in_progress',
-  incomplete_details: null,
-  model: 'm',
-  previous_response_id: null,
-  instructions: null,
-  output: [],
-  error: null,
-  tools: [],
-  tool_choice: 'auto',
-  truncation: 'disabled',
-  parallel_tool_calls: true,
-  text: { format: { type: 'text' } },
-  top_p: 1,
-  presence_penalty: 0,
-  frequency_penalty: 0,
-  top_logprobs: 0,
-  temperature: 1,
-  reasoning: null,
-  usage: null,
-  max_output_tokens: null,
-  max_tool_calls: null,
-  store: true,
-  background: false,
-  service_tier: 'default',
-  metadata: {},
-  safety_identifier: null,
-  prompt_cache_key: null,
-  ...fields,
-});
-
-const message: OutputMessage = { type: 'message', id: 'msg_1', status: 'in_progress', role: 'assistant', content: [] };
-const thoughts: OutputReasoning = { type: 'reasoning', id: 'rs_1', status: 'in_progress', summary: [], content: [] };
-const call: OutputFunctionCall = {
-  type: 'function_call',
-  id: 'fc_1',
-  status: 'in_progress',
-  call_id: 'call_1',
-  name: 'f',
-  arguments: '',
-};
-const output: OutputFunctionCallOutput = {
-  type: 'function_call_output',
-  id: 'fco_1',
-  status: 'in_progress',
-  call_id: 'call_1',
-  output: '',
-};
-const textPart = (text: string) => ({ type: 'output_text' as const, text, annotations: [], logprobs: [] });
-
-const added = (
-  item: OutputMessage | OutputReasoning | OutputFunctionCall | OutputFunctionCallOutput,
-  output_index = 0,
-) => ({ type: 'response.output_item.added', output_index, item }) as const;
-const done = (
-  item: OutputMessage | OutputReasoning | OutputFunctionCall | OutputFunctionCallOutput,
-  output_index = 0,
-) => ({ type: 'response.output_item.done', output_index, item }) as const;
-const inMessage = { item_id: 'msg_1', output_index: 0, content_index: 0 };
-const inThoughts = { item_id: 'rs_1', output_index: 0, content_index: 0 };
-const inCall = { item_id: 'fc_1', output_index: 0 };
-const openPart = { type: 'response.content_part.added', ...inMessage, part: textPart('') } as const;
-const delta = (text: string): UnnumberedEvent => ({
-  type: 'response.output_text.delta',
-  ...inMessage,
-  delta: text,
-  logprobs: [],
-});
-const textDone = (text: string): UnnumberedEvent => ({
-  type: 'response.output_text.done',
-  ...inMessage,
-  text,
-  logprobs: [],
-});
-const partDone = (text: string) =>
-  ({ type: 'response.content_part.done', ...inMessage, part: textPart(text) }) as const;
-
-const numbered = (events: UnnumberedEvent[]): ResponseEvent[] =>
-  events.map((event, sequence_number) => ({ ...event, sequence_number }));
-const foldRun = (events: UnnumberedEvent[]) => foldItems(numbered(events), 0);
-
-const created: UnnumberedEvent = { type: 'response.created', response: resource() };
+import {
+  added,
+  call,
+  created,
+  delta,
+  done,
+  foldRun,
+  inCall,
+  inMessage,
+  inThoughts,
+  message,
+  numbered,
+  openPart,
+  output,
+  partDone,
+  resource,
+  textDone,
+  textPart,
+  thoughts,
+} from './logs.ts';
 
 describe('foldEvents', () => {
   test('knows what a client knows after each event of a log', () => {

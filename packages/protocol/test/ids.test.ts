@@ -1,6 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { hexOf, idempotentResponseId, itemId, newId, parseResponseId, publicResponseId } from '../src/index.ts';
+import {
+  hexOf,
+  idempotentResponseId,
+  itemId,
+  newId,
+  parseConversationId,
+  parseItemId,
+  parseResponseId,
+  publicConversationId,
+  publicResponseId,
+} from '../src/index.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const times = fc.integer({ min: 0, max: 4_000_000_000_000 });
@@ -61,6 +71,26 @@ describe('the public id of a response', () => {
   });
 });
 
+describe('the public id of a conversation', () => {
+  test('is conv_ and its 32 digits, can be read back, and is not that of a response', () => {
+    fc.assert(
+      fc.property(fc.uuid(), (id) => {
+        expect(publicConversationId(id)).toBe(`conv_${hexOf(id)}`);
+        expect(parseConversationId(publicConversationId(id))).toBe(id);
+        expect(parseConversationId(publicResponseId(id))).toBeUndefined();
+        expect(parseResponseId(publicConversationId(id))).toBeUndefined();
+      }),
+    );
+  });
+
+  test.each(['', 'conv_', 'conv_018F000000007000800000000000000F', 'conv_018f000000007000800000000000000', 'conv_x'])(
+    'is not %j',
+    (text) => {
+      expect(parseConversationId(text)).toBeUndefined();
+    },
+  );
+});
+
 describe('idempotentResponseId', () => {
   const tokens = fc.string({ unit: 'grapheme-ascii' });
 
@@ -98,6 +128,7 @@ describe('itemId', () => {
     ['reasoning', 'rs_018f000000007000800000000000000f0000'],
     ['function_call', 'fc_018f000000007000800000000000000f0000'],
     ['function_call_output', 'fco_018f000000007000800000000000000f0000'],
+    ['compaction', 'cmp_018f000000007000800000000000000f0000'],
     ['call', 'call_018f000000007000800000000000000f0000'],
   ] as const)('of a %s', (kind, id) => {
     expect(itemId(kind, step, 0)).toBe(id);
@@ -111,5 +142,58 @@ describe('itemId', () => {
         expect(itemId('call', a, i).length).toBeLessThanOrEqual(64);
       }),
     );
+  });
+});
+
+describe('parseItemId', () => {
+  const kinds = fc.constantFrom(
+    'message',
+    'reasoning',
+    'function_call',
+    'function_call_output',
+    'compaction',
+  ) satisfies fc.Arbitrary<Parameters<typeof itemId>[0]>;
+  const positions = fc.oneof(fc.nat(20), fc.nat(0x1ffff), fc.integer({ min: 0, max: 0xffff_ffff }));
+
+  test('is the inverse of itemId', () => {
+    fc.assert(
+      fc.property(kinds, fc.uuid(), positions, (kind, origin, position) => {
+        expect(parseItemId(itemId(kind, origin, position))).toEqual({ origin, position });
+      }),
+    );
+  });
+
+  test('reads nothing that itemId does not write', () => {
+    const hex = (least: number, most: number) => fc.stringMatching(new RegExp(`^[0-9a-f]{${least},${most}}$`));
+    const alike = fc
+      .tuple(fc.constantFrom('msg', 'rs', 'fc', 'fco', 'cmp', 'call', 'resp', ''), fc.uuid(), hex(0, 9))
+      .map(([prefix, origin, position]) => `${prefix}_${hexOf(origin)}${position}`);
+    fc.assert(
+      fc.property(fc.oneof(alike, fc.string()), (text) => {
+        const parsed = parseItemId(text);
+        if (!parsed) return;
+        const written = (['message', 'reasoning', 'function_call', 'function_call_output', 'compaction'] as const).map(
+          (kind) => itemId(kind, parsed.origin, parsed.position),
+        );
+        expect(written).toContain(text);
+      }),
+    );
+  });
+
+  const digits = '018f000000007000800000000000000f';
+  test.each([
+    ['', 'nothing'],
+    ['msg_1', 'an id of somebody else'],
+    [`resp_${digits}0000`, 'another prefix'],
+    [`call_${digits}0000`, 'the id of a call'],
+    [`msg_${digits}`, 'no position'],
+    [`msg_${digits}000`, 'a position that is too short'],
+    [`msg_${digits}00001`, 'a position with one zero too many'],
+    [`msg_${digits}100000000`, 'a position that is too long'],
+    [`msg_${digits.toUpperCase()}0000`, 'upper case'],
+    [`msg_${digits}0000\n`, 'a line after it'],
+    [`msg_${'0'.repeat(31)}10000`, 'digits that are no identity'],
+  ])('%j is %s', (text) => {
+    expect(parseItemId(text)).toBeUndefined();
   });
 });

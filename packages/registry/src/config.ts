@@ -21,6 +21,9 @@ const named = <T extends { name: string }>(entry: z.ZodType<T>) =>
     .default([]);
 const httpUrl = z.url({ protocol: /^https?$/ });
 
+/** The ends of responses that webhooks are told of. */
+const WEBHOOK_EVENTS = ['response.completed', 'response.failed', 'response.incomplete', 'response.cancelled'] as const;
+
 const configFile = z.strictObject({
   keys: named(z.strictObject({ name, key: z.string().min(16), owner: z.string().min(1).optional(), groups })),
   models: named(
@@ -28,8 +31,16 @@ const configFile = z.strictObject({
       name,
       groups,
       concurrency: z.int().min(1).default(64),
+      context_window: z.int().min(1).optional(),
       upstreams: z
-        .array(z.strictObject({ base_url: httpUrl, api_key: z.string().optional(), model: z.string().min(1) }))
+        .array(
+          z.strictObject({
+            base_url: httpUrl,
+            api_key: z.string().optional(),
+            model: z.string().min(1),
+            dialect: z.enum(['chat', 'responses']).default('chat'),
+          }),
+        )
         .min(1),
     }),
   ),
@@ -46,6 +57,19 @@ const configFile = z.strictObject({
       timeout_ms: z.int().min(1).max(3_600_000).default(30_000),
       concurrency: z.int().min(1).default(8),
       idempotent: z.boolean().default(false),
+      client_override: z.boolean().default(false),
+    }),
+  ),
+  webhooks: named(
+    z.strictObject({
+      name,
+      url: httpUrl,
+      secret: z.string().regex(/^whsec_[A-Za-z0-9+/]{32,}={0,2}$/, 'whsec_ and at least 24 bytes in base64'),
+      events: z
+        .array(z.enum(WEBHOOK_EVENTS))
+        .min(1)
+        .default([...WEBHOOK_EVENTS]),
+      owners: z.array(z.string().min(1)).min(1).optional(),
     }),
   ),
 });

@@ -19,6 +19,8 @@ export interface RegisteredUpstream {
   apiKey: Sealed | null;
   /** The upstream's own name of the model. */
   model: string;
+  /** The API that it speaks. */
+  dialect: 'chat' | 'responses';
 }
 
 /** A model that clients can name. */
@@ -27,6 +29,8 @@ export interface RegisteredModel {
   groups: string[];
   /** The most calls at once, in all processes together. */
   concurrency: number;
+  /** Tokens that fit into one request and its answer; null when nobody has said. */
+  contextWindow: number | null;
   upstreams: RegisteredUpstream[];
 }
 
@@ -47,6 +51,8 @@ export interface RegisteredTool {
   concurrency: number;
   /** Whether a call may be repeated when it is not known whether it took effect. */
   idempotent: boolean;
+  /** Whether a client may define a function of the same name, which is then the client's to run. */
+  clientOverride: boolean;
 }
 
 /** The whole registry at one moment. */

@@ -33,8 +33,9 @@ models:
   - name: org/small:7b
     groups: [staff]
     concurrency: 4
+    context_window: 8192
     upstreams:
-      - {base_url: http://127.0.0.1:9001/v1, api_key: sk-1, model: upstream-name}
+      - {base_url: http://127.0.0.1:9001/v1, api_key: sk-1, model: upstream-name, dialect: responses}
 tools:
   - name: get_weather
     kind: http
@@ -47,6 +48,13 @@ tools:
     timeout_ms: 1000
     concurrency: 2
     idempotent: true
+    client_override: true
+webhooks:
+  - name: billing
+    url: https://example.org/ended
+    secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
+    events: [response.completed]
+    owners: [alice]
 `;
 
 describe('a configuration file', () => {
@@ -58,7 +66,10 @@ describe('a configuration file', () => {
           name: 'org/small:7b',
           groups: ['staff'],
           concurrency: 4,
-          upstreams: [{ base_url: 'http://127.0.0.1:9001/v1', api_key: 'sk-1', model: 'upstream-name' }],
+          context_window: 8192,
+          upstreams: [
+            { base_url: 'http://127.0.0.1:9001/v1', api_key: 'sk-1', model: 'upstream-name', dialect: 'responses' },
+          ],
         },
       ],
       tools: [
@@ -74,6 +85,16 @@ describe('a configuration file', () => {
           timeout_ms: 1000,
           concurrency: 2,
           idempotent: true,
+          client_override: true,
+        },
+      ],
+      webhooks: [
+        {
+          name: 'billing',
+          url: 'https://example.org/ended',
+          secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
+          events: ['response.completed'],
+          owners: ['alice'],
         },
       ],
     });
@@ -84,10 +105,18 @@ describe('a configuration file', () => {
       await read(`
 keys: [{name: a, key: tr-alice-0123456789abcdef}]
 models: [{name: m, upstreams: [{base_url: 'http://h', model: x}]}]
-tools: [{name: t, kind: http, url: 'http://h'}]`),
+tools: [{name: t, kind: http, url: 'http://h'}]
+webhooks: [{name: w, url: 'http://h', secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw}]`),
     ).toEqual({
       keys: [{ name: 'a', key: 'tr-alice-0123456789abcdef', groups: ['everyone'] }],
-      models: [{ name: 'm', groups: ['everyone'], concurrency: 64, upstreams: [{ base_url: 'http://h', model: 'x' }] }],
+      models: [
+        {
+          name: 'm',
+          groups: ['everyone'],
+          concurrency: 64,
+          upstreams: [{ base_url: 'http://h', model: 'x', dialect: 'chat' }],
+        },
+      ],
       tools: [
         {
           name: 't',
@@ -98,13 +127,22 @@ tools: [{name: t, kind: http, url: 'http://h'}]`),
           timeout_ms: 30_000,
           concurrency: 8,
           idempotent: false,
+          client_override: false,
+        },
+      ],
+      webhooks: [
+        {
+          name: 'w',
+          url: 'http://h',
+          secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
+          events: ['response.completed', 'response.failed', 'response.incomplete', 'response.cancelled'],
         },
       ],
     });
   });
 
   test.each(['', '# nothing\n', '{}', '{"keys": []}'])('may be next to empty: %j', async (text) => {
-    expect(await read(text)).toEqual({ keys: [], models: [], tools: [] });
+    expect(await read(text)).toEqual({ keys: [], models: [], tools: [], webhooks: [] });
   });
 
   test('may be JSON', async () => {
@@ -116,6 +154,8 @@ tools: [{name: t, kind: http, url: 'http://h'}]`),
 describe('a configuration file that is refused names the place', () => {
   const model = (fields: string) => `models: [{name: m, upstreams: [{base_url: 'http://h', model: x}], ${fields}}]`;
   const tool = (fields: string) => `tools: [{name: t, kind: http, url: 'http://h', ${fields}}]`;
+  const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+  const webhook = (fields: string) => `webhooks: [{name: w, url: 'http://h', ${fields}}]`;
   test.each([
     ['an unknown section', 'modles: []', '"modles"'],
     ['an unknown field', model('concurency: 5'), 'models[0]'],
@@ -155,6 +195,27 @@ describe('a configuration file that is refused names the place', () => {
       "tools: [{name: t, kind: http, url: 'http://h'}, {name: t, kind: http, url: 'http://i'}]",
       'tools[1].name',
     ],
+    ['a context window of nothing', model('context_window: 0'), 'models[0].context_window'],
+    [
+      'a dialect that nobody speaks',
+      "models: [{name: m, upstreams: [{base_url: 'http://h', model: x, dialect: soap}]}]",
+      'models[0].upstreams[0].dialect',
+    ],
+    ['a webhook without a secret', webhook('events: [response.failed]'), 'webhooks[0].secret'],
+    ['a webhook’s secret without its prefix', webhook(`secret: ${SECRET.slice(6)}`), 'webhooks[0].secret'],
+    ['a webhook’s secret that is short', webhook('secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2La'), 'webhooks[0].secret'],
+    ['a webhook for no events', webhook(`secret: ${SECRET}, events: []`), 'webhooks[0].events'],
+    [
+      'a webhook for an event that does not come',
+      webhook(`secret: ${SECRET}, events: [response.created]`),
+      'webhooks[0].events[0]',
+    ],
+    ['a webhook for no owners', webhook(`secret: ${SECRET}, owners: []`), 'webhooks[0].owners'],
+    [
+      'two webhooks of one name',
+      `webhooks: [{name: w, url: 'http://h', secret: ${SECRET}}, {name: w, url: 'http://i', secret: ${SECRET}}]`,
+      'webhooks[1].name',
+    ],
     ['a list', '[]', 'tailrace.yaml'],
     ['text', 'hello', 'tailrace.yaml'],
   ])('%s', async (_what, text, place) => {
@@ -179,6 +240,7 @@ describe('a configuration file that is refused names the place', () => {
 
   test('a value that is refused is not repeated', async () => {
     expect(await refusalOf('keys: [{name: a, key: hush}]')).not.toContain('hush');
+    expect(await refusalOf(webhook('secret: hush'))).not.toContain('hush');
   });
 
   test('a file that is not there', async () => {

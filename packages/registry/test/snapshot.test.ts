@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { hashKey, type RegisteredModel, type RegisteredTool, RegistryView } from '../src/index.ts';
 
-const model = (name: string, groups: string[]): RegisteredModel => ({ name, groups, concurrency: 1, upstreams: [] });
+const model = (name: string, groups: string[]): RegisteredModel => ({
+  name,
+  groups,
+  concurrency: 1,
+  contextWindow: null,
+  upstreams: [],
+});
 const tool = (name: string, groups: string[], models: string[] | null): RegisteredTool => ({
   name,
   kind: 'http',
@@ -14,6 +20,7 @@ const tool = (name: string, groups: string[], models: string[] | null): Register
   timeoutMs: 1,
   concurrency: 1,
   idempotent: false,
+  clientOverride: false,
 });
 const alice = { name: 'alice', hash: hashKey('tr-alice'), owner: 'team', groups: ['staff'] };
 

@@ -40,7 +40,7 @@ export const commonEnv = {
 };
 
 /** Building blocks for the variables of one service. */
-export const env = { milliseconds, count };
+export const env = { milliseconds, count, duration };
 
 /** Names the installation's key for secrets: its own variable, or the admin key. */
 export const secretEnv = {

@@ -13,6 +13,8 @@ export type CrashPoint =
   | 'after-result-commit'
   | 'after-result-append'
   | 'before-result-ack'
+  | 'before-cancel-commit'
+  | 'after-cancel-commit'
   | 'before-model-seal'
   | 'after-model-seal'
   | 'after-tool-call'

@@ -20,6 +20,7 @@ import {
 } from '@tailrace/bus';
 import type { RegistryView, RegistryWatch } from '@tailrace/registry';
 import { crashPoint, type Logger } from '@tailrace/service';
+import { Cancellations, StepCancelled } from './cancellations.ts';
 
 /** A source of work with its cluster-wide limit. */
 export interface LimitedSource {
@@ -43,7 +44,10 @@ export interface WorkerPoolOptions<W extends Work> {
   /** Milliseconds between later reports of the same step; well below what the sweep takes for silence. */
   heartbeatMs: number;
   sources(view: RegistryView): LimitedSource[];
-  /** Runs a step. What it throws hands the step to another attempt. */
+  /**
+   * Runs a step. What it throws hands the step to another attempt, unless the signal was aborted with `StepCancelled`:
+   * then the step is over.
+   */
   run(work: W, delivery: Delivery, signal: AbortSignal): Promise<StepReport>;
 }
 
@@ -65,12 +69,14 @@ export type StepReport = Unaddressed<Ended>;
 /** See the file's head. */
 export class WorkerPool<W extends Work> {
   readonly #options: WorkerPoolOptions<W>;
+  readonly #cancellations: Cancellations;
   readonly #consumers = new Map<string, { concurrency: number; consumer: QueueConsumer }>();
   #changing: Promise<void> = Promise.resolve();
   #stopping = false;
 
   constructor(options: WorkerPoolOptions<W>) {
     this.#options = options;
+    this.#cancellations = new Cancellations(options.bus);
     options.registry.onChange((view) => {
       this.#changing = this.#changing.then(() => this.#follow(view));
     });
@@ -91,6 +97,7 @@ export class WorkerPool<W extends Work> {
     this.#stopping = true;
     await this.#changing;
     await Promise.all([...this.#consumers.values()].map(({ consumer }) => consumer.stop(drainMs)));
+    this.#cancellations.close();
   }
 
   async #follow(view: RegistryView): Promise<void> {
@@ -148,7 +155,11 @@ export class WorkerPool<W extends Work> {
     const stepLog = log.child({ response_id: responseId, step_id: stepId, correlation_id: correlationId });
     const ended = this.#reportStarted(address, signal);
     try {
-      const report = await this.#options.run(work, delivery, signal);
+      const report = await this.#run(work, delivery, signal);
+      if (report === null) {
+        stepLog.info({ attempt: delivery.attempt }, 'step cancelled');
+        return;
+      }
       const result = { ...address, endedAt: Date.now(), ...report } as Ended;
       await this.#publish(result, `${stepId}.${delivery.attempt}`, signal);
       crashPoint('before-work-ack');
@@ -156,6 +167,18 @@ export class WorkerPool<W extends Work> {
     } finally {
       ended();
     }
+  }
+
+  /** What the step came to; null when it was cancelled and there is nothing to tell. */
+  async #run(work: W, delivery: Delivery, outer: AbortSignal): Promise<StepReport | null> {
+    return this.#cancellations.during(work.responseId, outer, async (signal) => {
+      try {
+        return await this.#options.run(work, delivery, signal);
+      } catch (error) {
+        if (signal.reason instanceof StepCancelled) return null;
+        throw error;
+      }
+    });
   }
 
   /** Tells of a step that takes long, and then again and again, so that nobody takes it for lost. Call back to end it. */

@@ -1,19 +1,44 @@
-/** The HTTP side of a gateway: routes, and every error in the API's envelope. */
+/** The HTTP side of a gateway: what holds for every request, and every error in the API's envelope. */
 import { ApiError, toEnvelope } from '@tailrace/protocol';
-import Fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { GatewayContext } from './context.ts';
-import { newCorrelation } from './correlation.ts';
-import { handleCreate } from './create.ts';
-import { handleRetrieve, handleSteps } from './retrieve.ts';
+import { newCorrelation, requestIdOf } from './correlation.ts';
+import { parseJsonBody } from './json-body.ts';
+import { addReference } from './reference/page.ts';
+import { handleClientError, toApiError } from './request-errors.ts';
+import { LimitReached } from './request-limits.ts';
+import { RouteMethods } from './route-methods.ts';
+import { addRoutes } from './routes.ts';
+import { addWebSocketRoute, isWebSocketUpgrade, type WebSocketOptions } from './websocket.ts';
 
 /** Bounds of the HTTP server. */
 export interface AppOptions {
   bodyLimit: number;
   maxOpenRequests: number;
+  webSocket: Pick<WebSocketOptions, 'maxMs' | 'memoryBytes' | 'bufferBytes' | 'keepAliveMs'>;
 }
+
+/** Levels of a body's objects and arrays. */
+const BODY_DEPTH = 64;
+/** Messages of a WebSocket that may wait for their turn. */
+const QUEUED_TURNS = 16;
+/** The request line is bounded by the size of all headers; what an id may be is the routes' to say. */
+const MAX_PARAM_LENGTH = 16_384;
+/** OpenAI's clients and gateways in between look at it. */
+const API_VERSION = '2020-10-01';
 
 /** The server, not listening yet. */
 export function createApp(context: GatewayContext, options: AppOptions): FastifyInstance {
+  const methods = new RouteMethods();
+  const answerError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
+    const failure = toApiError(error, options.bodyLimit);
+    const log = context.log.child({ correlation_id: request.id, method: request.method, url: request.url });
+    if (failure.status >= 500) log.error({ err: error }, 'request failed');
+    else log.info({ code: failure.code }, 'request refused');
+    if (failure instanceof LimitReached) reply.headers(failure.headers);
+    if (failure.retryAfter !== null) reply.header('retry-after', String(failure.retryAfter));
+    return reply.code(failure.status).send(toEnvelope(failure));
+  };
   const app = Fastify({
     bodyLimit: options.bodyLimit,
     genReqId: (request) => newCorrelation(request.headers),
@@ -22,55 +47,83 @@ export function createApp(context: GatewayContext, options: AppOptions): Fastify
     keepAliveTimeout: 72_000,
     // A gateway that stops says so itself, in the API's envelope.
     return503OnClosing: false,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    http: { shouldUpgradeCallback: isWebSocketUpgrade },
+    clientErrorHandler: handleClientError,
+    frameworkErrors(error, request, reply) {
+      setHeaders(request, reply);
+      void answerError(error, request, reply);
+    },
   });
-  app.removeContentTypeParser('text/plain');
+  app.addHook('onRoute', ({ method, url, wsHandler }) => {
+    // An upgrade is no method.
+    if (wsHandler) return;
+    for (const each of [method].flat()) methods.add(each, url);
+  });
+  addJsonParser(app);
   let open = 0;
   app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-request-id', request.id);
-    if (!request.url.startsWith('/v1/')) return;
-    if (context.streams.draining) {
-      reply.header('connection', 'close');
-      throw new ApiError('unavailable', { reason: 'this gateway is stopping' });
+    setHeaders(request, reply);
+    const path = pathOf(request);
+    if (path.startsWith('/v1/')) {
+      if (context.streams.draining) {
+        reply.header('connection', 'close');
+        throw new ApiError('unavailable', { reason: 'this gateway is stopping' });
+      }
+      if (open >= options.maxOpenRequests) throw new ApiError('overloaded');
+      open += 1;
+      reply.raw.once('close', () => {
+        open -= 1;
+      });
     }
-    if (open >= options.maxOpenRequests) throw new ApiError('overloaded');
-    open += 1;
-    reply.raw.once('close', () => {
-      open -= 1;
-    });
+    // Before the body is read: what it holds makes no difference here.
+    if (request.is404) throw notFound(request, reply, methods.of(path));
   });
-  app.setErrorHandler((error: unknown, request, reply) => {
-    const failure = toApiError(error, options);
-    const log = context.log.child({ correlation_id: request.id, method: request.method, url: request.url });
-    if (failure.status >= 500) log.error({ err: error }, 'request failed');
-    else log.info({ code: failure.code }, 'request refused');
-    if (failure.retryAfter !== null) reply.header('retry-after', String(failure.retryAfter));
-    return reply.code(failure.status).send(toEnvelope(failure));
+  app.addHook('onSend', async (request, reply) => {
+    if (pathOf(request).startsWith('/v1/')) reply.header('openai-processing-ms', processingMs(reply));
   });
+  app.setErrorHandler(answerError);
   app.setNotFoundHandler((request, reply) => {
-    const failure = new ApiError('route_not_found', { method: request.method, path: request.url.split('?')[0] ?? '' });
-    return reply.code(failure.status).send(toEnvelope(failure));
+    throw notFound(request, reply, methods.of(pathOf(request)));
   });
-  app.post('/v1/responses', (request, reply) => handleCreate(context, request, reply));
-  app.get('/v1/responses/:id', (request, reply) => handleRetrieve(context, request, reply));
-  app.get('/v1/responses/:id/steps', (request) => handleSteps(context, request));
+  addWebSocketRoute(app, context, {
+    ...options.webSocket,
+    queuedTurns: QUEUED_TURNS,
+    bodyLimit: options.bodyLimit,
+    jsonDepth: BODY_DEPTH,
+    countTurn: (key) => context.limits.take(key),
+  });
+  addRoutes(app, context);
+  addReference(app);
   return app;
 }
 
-function toApiError(error: unknown, options: AppOptions): ApiError {
-  if (error instanceof ApiError) return error;
-  const code = (error as Partial<FastifyError>).code;
-  switch (code) {
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new ApiError('request_too_large', { limit: options.bodyLimit }, { cause: error });
-    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return new ApiError('unsupported_media_type', {}, { cause: error });
-    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
-    case 'FST_ERR_CTP_INVALID_JSON_BODY':
-    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return new ApiError('invalid_json', { reason: (error as Error).message }, { cause: error });
-    default:
-      if (error instanceof SyntaxError)
-        return new ApiError('invalid_json', { reason: error.message }, { cause: error });
-      return new ApiError('internal_error', {}, { cause: error });
-  }
+/** The time that it took until the answer began, in milliseconds, as `openai-processing-ms` tells it. */
+export function processingMs(reply: FastifyReply): string {
+  return String(Math.round(reply.elapsedTime));
+}
+
+function setHeaders(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-request-id', requestIdOf(request.headers, request.id));
+  if (pathOf(request).startsWith('/v1/')) reply.header('openai-version', API_VERSION);
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?')[0] ?? '';
+}
+
+function notFound(request: FastifyRequest, reply: FastifyReply, allowed: readonly string[]): ApiError {
+  const { method } = request;
+  const path = pathOf(request);
+  if (allowed.length === 0) return new ApiError('route_not_found', { method, path });
+  reply.header('allow', allowed.join(', '));
+  return new ApiError('method_not_allowed', { method, path, allowed: allowed.join(', ') });
+}
+
+function addJsonParser(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, async (request: FastifyRequest, body: string) => {
+    if (body === '' && request.routeOptions.config.bodyless) return undefined;
+    return parseJsonBody(body, { depth: BODY_DEPTH });
+  });
 }

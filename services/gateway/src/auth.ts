@@ -1,5 +1,5 @@
 import { ApiError } from '@tailrace/protocol';
-import type { RegisteredKey, RegistryWatch } from '@tailrace/registry';
+import type { RegisteredKey, RegistryView, RegistryWatch } from '@tailrace/registry';
 import type { FastifyRequest } from 'fastify';
 
 /**
@@ -10,9 +10,17 @@ export function authenticate(registry: RegistryWatch, request: FastifyRequest): 
   const header = request.headers.authorization;
   const secret = header?.match(/^Bearer\s+(\S+)$/i)?.[1];
   if (!secret) throw new ApiError('missing_api_key');
-  const view = registry.current();
-  if (!view) throw new ApiError('unavailable', { reason: 'the registry has not arrived yet' });
-  const key = view.key(secret);
+  const key = registryOf(registry).key(secret);
   if (!key) throw new ApiError('invalid_api_key');
   return key;
+}
+
+/**
+ * What may be used at the moment.
+ * @throws ApiError `unavailable` before the registry has arrived.
+ */
+export function registryOf(registry: RegistryWatch): RegistryView {
+  const view = registry.current();
+  if (!view) throw new ApiError('unavailable', { reason: 'the registry has not arrived yet' });
+  return view;
 }

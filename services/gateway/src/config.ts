@@ -1,9 +1,10 @@
-import { commonEnv, env } from '@tailrace/service';
+import { commonEnv, env, secretEnv } from '@tailrace/service';
 import { z } from 'zod';
 
 /** The environment of a gateway; the README's table explains each variable. */
 export const gatewayEnv = {
   ...commonEnv,
+  ...secretEnv,
   DATABASE_URL: z.string().min(1),
   DATABASE_CONNECTIONS: env.count(16),
   DATABASE_TIMEOUT_MS: env.milliseconds(10_000),
@@ -13,5 +14,22 @@ export const gatewayEnv = {
   KEEP_ALIVE_MS: env.milliseconds(15_000),
   TAIL_QUEUE_BYTES: env.count(256 * 1024),
   MAX_OPEN_REQUESTS: env.count(10_000),
+  DISCONNECT_CANCEL: z.enum(['never', 'unstored', 'always']).default('unstored'),
+  DISCONNECT_GRACE_MS: env.milliseconds(30_000),
+  WS_MAX_MS: env.milliseconds(60 * 60_000),
+  WS_MEMORY_BYTES: env.count(4 * 1024 * 1024),
+  KEY_REQUESTS_PER_MINUTE: z.coerce.number().int().min(0).default(0),
   MAX_ITERATIONS: env.count(10),
+  FETCH_ALLOW: z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((entry) => entry.trim())
+        .filter((entry) => entry !== ''),
+    ),
+  FETCH_CONNECT_MS: env.milliseconds(5_000),
+  FETCH_TOTAL_MS: env.milliseconds(20_000),
+  FETCH_MAX_BYTES: env.count(32 * 1024 * 1024),
 };

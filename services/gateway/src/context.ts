@@ -1,9 +1,12 @@
 import type { Bus } from '@tailrace/bus';
 import type { Database } from '@tailrace/database';
+import type { GuardedFetch } from '@tailrace/guarded-fetch';
 import type { TailHub } from '@tailrace/log';
-import type { RegistryWatch } from '@tailrace/registry';
+import type { RegistryWatch, Sealer } from '@tailrace/registry';
 import type { Logger } from '@tailrace/service';
-import type { Acceptance } from './acceptance.ts';
+import type { Abandonment } from './abandonment.ts';
+import type { OrchestratorClient } from './orchestrator-client.ts';
+import type { RequestLimits } from './request-limits.ts';
 import type { OpenStreams } from './streams.ts';
 
 /** What the routes of a gateway work with. */
@@ -12,8 +15,13 @@ export interface GatewayContext {
   database: Database;
   registry: RegistryWatch;
   tails: TailHub;
-  acceptance: Acceptance;
+  orchestrator: OrchestratorClient;
+  sealer: Sealer;
+  /** Fetches the files that requests name by URL. */
+  files: GuardedFetch;
+  limits: RequestLimits;
   streams: OpenStreams;
+  abandonment: Abandonment;
   log: Logger;
   maxIterations: number;
 }

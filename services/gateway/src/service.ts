@@ -1,8 +1,9 @@
 /** A gateway: it takes requests, follows logs, and keeps nothing. */
 import { joinBus } from '@tailrace/bus';
 import { connectDatabase, pingDatabase } from '@tailrace/database';
+import { GuardedFetch } from '@tailrace/guarded-fetch';
 import { TailHub } from '@tailrace/log';
-import { watchRegistry } from '@tailrace/registry';
+import { Sealer, watchRegistry } from '@tailrace/registry';
 import {
   addOpsRoutes,
   createMetrics,
@@ -10,12 +11,15 @@ import {
   natsCheck,
   type RunningService,
   type readEnv,
+  sealingSecret,
 } from '@tailrace/service';
 import { Gauge } from 'prom-client';
-import { Acceptance } from './acceptance.ts';
+import { Abandonment } from './abandonment.ts';
 import { createApp } from './app.ts';
 import type { gatewayEnv } from './config.ts';
 import type { GatewayContext } from './context.ts';
+import { OrchestratorClient } from './orchestrator-client.ts';
+import { RequestLimits } from './request-limits.ts';
 import { OpenStreams } from './streams.ts';
 
 type Config = ReturnType<typeof readEnv<typeof gatewayEnv>>;
@@ -39,19 +43,50 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     idleMs: config.KEEP_ALIVE_MS,
     onError: (error, id) => log.warn({ err: error, response_id: id }, 'a log could not be read; it is tried again'),
   });
+  const orchestrator = new OrchestratorClient({
+    bus,
+    partitions: config.PARTITIONS,
+    timeoutMs: config.ACCEPT_TIMEOUT_MS,
+  });
+  const streams = new OpenStreams();
+  const abandonment = new Abandonment({
+    bus,
+    orchestrator,
+    streams,
+    policy: config.DISCONNECT_CANCEL,
+    graceMs: config.DISCONNECT_GRACE_MS,
+    maxWaiting: config.MAX_OPEN_REQUESTS,
+    log,
+  });
   const context: GatewayContext = {
     bus,
     database,
     registry,
     tails,
-    acceptance: new Acceptance({ bus, partitions: config.PARTITIONS, timeoutMs: config.ACCEPT_TIMEOUT_MS }),
-    streams: new OpenStreams(),
+    orchestrator,
+    sealer: new Sealer(sealingSecret(config)),
+    files: new GuardedFetch({
+      allow: config.FETCH_ALLOW,
+      connectMs: config.FETCH_CONNECT_MS,
+      totalMs: config.FETCH_TOTAL_MS,
+      maxBytes: config.FETCH_MAX_BYTES,
+      maxRedirects: 3,
+    }),
+    limits: new RequestLimits(config.KEY_REQUESTS_PER_MINUTE),
+    streams,
+    abandonment,
     log,
     maxIterations: config.MAX_ITERATIONS,
   };
   const app = createApp(context, {
     bodyLimit: config.BODY_LIMIT_BYTES,
     maxOpenRequests: config.MAX_OPEN_REQUESTS,
+    webSocket: {
+      maxMs: config.WS_MAX_MS,
+      memoryBytes: config.WS_MEMORY_BYTES,
+      bufferBytes: config.TAIL_QUEUE_BYTES,
+      keepAliveMs: config.KEEP_ALIVE_MS,
+    },
   });
   const metrics = createMetrics();
   new Gauge({
@@ -84,6 +119,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
       await drained;
       await closing;
       clearInterval(idle);
+      abandonment.close();
       tails.close();
       registry.close();
       await bus.close();

@@ -1,27 +1,34 @@
 /** The chain as `GET /v1/responses/{id}/steps` shows it: a tree, a sub-loop's steps under the call that opened it. Pure. */
-import { type Scope, type Step, stepsOf } from '@tailrace/chain';
-import { hexOf, type Usage } from '@tailrace/protocol';
+import { resultOf, type Scope, type Step, stepsOf } from '@tailrace/chain';
+import { hexOf, responseResource, type Usage } from '@tailrace/protocol';
+import { z } from 'zod';
 
 /** A step as clients see it. Times are ISO 8601, in UTC. */
-export interface StepNode {
-  id: string;
-  object: 'response.step';
-  kind: Step['kind'];
-  state: Step['outcome']['state'];
+export const stepNode = z.strictObject({
+  id: z.string(),
+  object: z.literal('response.step'),
+  kind: z.enum(['model_call', 'tool_call']),
+  state: z.enum(['pending', 'processing', 'completed', 'failed', 'canceled']),
   /** The model's or the tool's name. */
-  name: string;
-  sequence: number;
-  attempt: number;
-  call_id: string | null;
-  error: { code: string; message: string } | null;
-  usage: Usage | null;
-  created_at: string;
-  started_at: string | null;
-  ended_at: string | null;
+  name: z.string(),
+  sequence: z.int(),
+  attempt: z.int(),
+  call_id: z.string().nullable(),
+  error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+  usage: responseResource.shape.usage,
+  created_at: z.string(),
+  started_at: z.string().nullable(),
+  ended_at: z.string().nullable(),
   /** From the start at a worker to the end, in milliseconds. */
-  duration_ms: number | null;
-  children: StepNode[];
-}
+  duration_ms: z.int().nullable(),
+  get children() {
+    return z.array(stepNode);
+  },
+});
+export type StepNode = z.output<typeof stepNode>;
+
+/** What `GET /v1/responses/{id}/steps` answers. */
+export const stepList = z.strictObject({ object: z.literal('list'), data: z.array(stepNode) });
 
 /** The steps of a scope, each with those of the scope it opened. */
 export function stepTree(chain: readonly Step[], scope: Scope = null): StepNode[] {
@@ -45,10 +52,7 @@ export function stepTree(chain: readonly Step[], scope: Scope = null): StepNode[
 }
 
 function usageOfStep(step: Step): Usage | null {
-  if (step.kind !== 'model_call') return null;
-  return step.outcome.state === 'completed' || step.outcome.state === 'failed'
-    ? (step.outcome.result?.usage ?? null)
-    : null;
+  return step.kind === 'model_call' ? (resultOf(step.outcome)?.usage ?? null) : null;
 }
 
 function iso(milliseconds: number): string {

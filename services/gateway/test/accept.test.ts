@@ -15,17 +15,23 @@ const tool = (name: string, change: Partial<RegisteredTool> = {}): RegisteredToo
   timeoutMs: 1_000,
   concurrency: 1,
   idempotent: false,
+  clientOverride: false,
   ...change,
 });
 
 const registry = new RegistryView({
   keys: [],
   models: [
-    { name: 'small', groups: ['everyone'], concurrency: 1, upstreams: [] },
-    { name: 'bare', groups: ['everyone'], concurrency: 1, upstreams: [] },
-    { name: 'secret', groups: ['staff'], concurrency: 1, upstreams: [] },
+    { name: 'small', groups: ['everyone'], concurrency: 1, contextWindow: null, upstreams: [] },
+    { name: 'bare', groups: ['everyone'], concurrency: 1, contextWindow: null, upstreams: [] },
+    { name: 'free', groups: ['everyone'], concurrency: 1, contextWindow: null, upstreams: [] },
+    { name: 'secret', groups: ['staff'], concurrency: 1, contextWindow: null, upstreams: [] },
   ],
-  tools: [tool('look', { models: ['small'] }), tool('audit', { groups: ['staff'] })],
+  tools: [
+    tool('look', { models: ['small'] }),
+    tool('audit', { groups: ['staff'], models: ['small', 'bare'] }),
+    tool('yield', { models: ['free'], clientOverride: true }),
+  ],
 });
 const key = { name: 'k', hash: '', owner: 'me', groups: ['everyone'] };
 const staff = { ...key, groups: ['everyone', 'staff'] };
@@ -95,6 +101,23 @@ describe('what is refused', () => {
     expect(refusal({ tools: [fn('audit')] }, staff)).toEqual({ code: 'tool_name_taken', param: 'tools[0].name' });
   });
 
+  test('unless the server leaves the name to its clients: then the tool is theirs', () => {
+    const { request } = accept({ model: 'free', tools: [fn('yield')] });
+    expect(request.body.tools).toEqual([fn('yield')]);
+    expect(request.server_tools).toEqual([]);
+    expect(accept({ model: 'free' }).request.server_tools.map(({ name }) => name)).toEqual(['yield']);
+  });
+
+  test('a conversation together with a previous response, and one that is none', () => {
+    const both = { previous_response_id: 'resp_0190a1b2c3d47e8f9a0b1c2d3e4f5a6b', conversation: 'conv_x' };
+    expect(refusal(both)).toEqual({ code: 'mutually_exclusive', param: 'previous_response_id' });
+    expect(refusal({ conversation: 'conv_x' })).toEqual({ code: 'conversation_not_found', param: 'conversation' });
+    const id = '0190a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b';
+    const publicId = 'conv_0190a1b2c3d47e8f9a0b1c2d3e4f5a6b';
+    expect(accept({ conversation: publicId }).conversationId).toBe(id);
+    expect(accept({ conversation: { id: publicId }, input: [] }).conversationId).toBe(id);
+  });
+
   test('a name twice', () => {
     expect(refusal({ tools: [fn('a'), fn('b'), fn('b')] })).toEqual({
       code: 'duplicate_tool_name',
@@ -103,8 +126,9 @@ describe('what is refused', () => {
   });
 
   test('a choice of tools that there are not', () => {
-    const error = { code: 'invalid_value', param: 'tool_choice' };
-    expect(refusal({ model: 'bare', tool_choice: 'required' })).toEqual(error);
+    const error = { code: 'tool_choice_unknown', param: 'tool_choice' };
+    const none = { code: 'invalid_value', param: 'tool_choice' };
+    expect(refusal({ model: 'bare', tool_choice: 'required' })).toEqual(none);
     expect(refusal({ model: 'bare', tool_choice: 'auto' })).toBeUndefined();
     expect(refusal({ tool_choice: 'required' })).toBeUndefined();
     expect(refusal({ tool_choice: fn('own') })).toEqual(error);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { newCorrelation } from '../src/correlation.ts';
+import { newCorrelation, requestIdOf } from '../src/correlation.ts';
 
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const NEW = /^[0-9a-f]{32}$/;
@@ -34,5 +34,16 @@ describe('the id of a request', () => {
   test('is a new one where there are two headers', () => {
     const traceparent = `00-${TRACE}-00f067aa0ba902b7-01`;
     expect(newCorrelation({ traceparent: [traceparent, traceparent] })).not.toBe(TRACE);
+  });
+});
+
+describe('the name of a request', () => {
+  test('is what the client says, if that is a name', () => {
+    expect(requestIdOf({ 'x-request-id': 'req_1.a-B' }, TRACE)).toBe('req_1.a-B');
+    expect(requestIdOf({ 'x-request-id': 'x'.repeat(128) }, TRACE)).toBe('x'.repeat(128));
+  });
+
+  test.each([undefined, '', 'a b', 'x'.repeat(129), 'a\nb', 'a,b'])('is the trace otherwise: %j', (given) => {
+    expect(requestIdOf({ 'x-request-id': given }, TRACE)).toBe(TRACE);
   });
 });

@@ -76,11 +76,12 @@ describe('the steps as a tree', () => {
     const open = { endedAt: null, endedEntry: null } as const;
     const error = { code: 'upstream_cut', message: 'It broke.' } as const;
     const result = { items: [], finish: 'stop', usage: usageOf(3) } as const;
-    const [pending, processing, failed, canceled] = stepTree([
+    const [pending, processing, failed, canceled, untouched] = stepTree([
       { ...callingStep(), ...open, sequence: 1, startedAt: null, outcome: { state: 'pending' } },
       { ...toolStep(), ...open, sequence: 2, outcome: { state: 'processing' } },
       { ...callingStep(), sequence: 3, outcome: { state: 'failed', error, result: { ...result, items: [] } } },
-      { ...callingStep(), sequence: 4, outcome: { state: 'canceled' } },
+      { ...callingStep(), sequence: 4, outcome: { state: 'canceled', result: { ...result, items: [] } } },
+      { ...callingStep(), sequence: 5, outcome: { state: 'canceled', result: null } },
     ]);
     expect(pending).toMatchObject({
       state: 'pending',
@@ -92,7 +93,8 @@ describe('the steps as a tree', () => {
     expect(processing).toMatchObject({ state: 'processing', ended_at: null, duration_ms: null, error: null });
     expect(processing?.started_at).not.toBeNull();
     expect(failed).toMatchObject({ state: 'failed', error, usage: usageOf(3), duration_ms: 1_500 });
-    expect(canceled).toMatchObject({ state: 'canceled', error: null, usage: null });
+    expect(canceled).toMatchObject({ state: 'canceled', error: null, usage: usageOf(3) });
+    expect(untouched).toMatchObject({ state: 'canceled', error: null, usage: null });
   });
 
   test('no steps, no tree', () => {

@@ -18,6 +18,8 @@ export function completedRecord(events: number): ResponseRecord {
     error: null,
     incompleteReason: null,
     previousResponseId: null,
+    conversationId: null,
+    conversationPosition: null,
     createdAt: 1_000,
     endedAt: 9_000,
     entries: 4,

@@ -29,4 +29,18 @@ describe('a drain', () => {
     await streams.drain(1);
     expect(streams.size).toBe(0);
   });
+
+  test('tells what has no end of its own to find one', async () => {
+    const streams = new OpenStreams();
+    const told: string[] = [];
+    const finished = streams.enter(
+      () => told.push('cut'),
+      () => {
+        told.push('drain');
+        finished();
+      },
+    );
+    await streams.drain(60_000);
+    expect({ told, size: streams.size }).toEqual({ told: ['drain'], size: 0 });
+  });
 });

@@ -1,16 +1,19 @@
 /** One model step: the upstream's answer goes into the log as it comes, and its result is told at the end. */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bus, type LogPosition, type ModelWork, partitionOf, type UpstreamCall } from '@tailrace/bus';
-import type { FinishReason, ModelResult } from '@tailrace/chain';
+import type { ModelResult } from '@tailrace/chain';
 import { Fenced, type LogTarget, LogWriter } from '@tailrace/log';
-import { ApiError, type ErrorInfo, type Usage } from '@tailrace/protocol';
+import { ApiError, type ErrorInfo, errorInfo } from '@tailrace/protocol';
 import { crashPoint } from '@tailrace/service';
-import { ChatTranslator } from './chat-stream.ts';
+import { StepCancelled } from '@tailrace/worker';
+import { type Answer, type CallPolicy, callModel } from './model-call.ts';
+import { obfuscated } from './obfuscation.ts';
 import { OutputBuilder } from './output-builder.ts';
 import { type Predecessor, readPredecessor } from './predecessor.ts';
-import { decodeSeal, encodeSeal, type StepEnd } from './seal.ts';
-import { type CallWatch, type UpstreamClient, UpstreamFailure, type UpstreamTarget } from './upstream.ts';
+import { decodeSeal, encodeSeal, resultOf, type StepEnd } from './seal.ts';
+import type { EventGroup } from './slot.ts';
+import type { UpstreamTarget } from './upstream.ts';
+import { estimateUsage } from './usage-estimate.ts';
 
 /** What a model step came to. */
 export interface ModelStepOutcome {
@@ -21,23 +24,27 @@ export interface ModelStepOutcome {
 }
 
 /** What a step needs of its process. */
-export interface ModelStepContext {
+export interface ModelStepContext extends CallPolicy {
   bus: Bus;
-  upstream: UpstreamClient;
   partitions: number;
-  /** How often the upstream is asked, with retries, before the step fails. */
-  attempts: number;
-  /** Milliseconds before the first retry; doubled each time. */
-  backoffMs: number;
-  /** The longest wait that an upstream's `Retry-After` is obeyed for, in milliseconds. */
-  maxBackoffMs: number;
   bufferLimit: number;
   messageLimit: number;
 }
 
+/** A step as it was handed out. */
+interface Task {
+  context: ModelStepContext;
+  work: ModelWork;
+  target: UpstreamTarget | ApiError;
+  /** Each request to the upstream, when it has ended. */
+  calls: UpstreamCall[];
+  signal: AbortSignal;
+}
+
 /**
- * Runs a step to its end. `takeover` says that another attempt may have begun it, and may still be alive.
- * @throws Fenced when a later attempt has taken over; whatever aborts `signal`.
+ * Runs a step to its end. `takeover` says that another attempt may have begun it, and may still be alive. When `signal` is
+ * aborted with `StepCancelled` the upstream is left at once, and the outcome tells only of the calls that were made.
+ * @throws Fenced when a later attempt has taken over; whatever else aborts `signal`.
  */
 export async function runModelStep(
   context: ModelStepContext,
@@ -46,24 +53,26 @@ export async function runModelStep(
   options: { attempt: number; takeover: boolean },
   signal: AbortSignal,
 ): Promise<ModelStepOutcome> {
-  const log: LogTarget = {
-    bus: context.bus,
-    partition: partitionOf(work.responseId, context.partitions),
-    id: work.responseId,
-  };
+  const calls: UpstreamCall[] = [];
+  try {
+    signal.throwIfAborted();
+    return await run({ context, work, target, calls, signal }, options);
+  } catch (error) {
+    if (!(signal.reason instanceof StepCancelled)) throw error;
+    return { result: null, error: errorInfo('response_cancelled'), log: work.log, calls };
+  }
+}
+
+async function run(task: Task, options: { attempt: number; takeover: boolean }): Promise<ModelStepOutcome> {
+  const { context, work, signal } = task;
+  const { bus, bufferLimit, messageLimit, partitions } = context;
+  const target: LogTarget = { bus, partition: partitionOf(work.responseId, partitions), id: work.responseId };
+  const step = { id: work.stepId, attempt: options.attempt };
   const writerAt = (from: LogPosition) =>
-    new LogWriter({
-      target: log,
-      from,
-      writer: randomUUID(),
-      step: { id: work.stepId, attempt: options.attempt },
-      bufferLimit: context.bufferLimit,
-      messageLimit: context.messageLimit,
-      signal,
-    });
-  if (!options.takeover) return answer(context, work, target, writerAt(work.log), [], signal);
+    new LogWriter({ target, from, writer: randomUUID(), step, bufferLimit, messageLimit, signal });
+  if (!options.takeover) return answer(task, writerAt(work.log), []);
   for (;;) {
-    const before = await readPredecessor(log, work.log, work.stepId, work.outputIndex);
+    const before = await readPredecessor(target, work.log, work.stepId, work.outputIndex);
     if (before.seal !== null) return sealedOutcome(before, before.seal);
     if (before.attempt > options.attempt) throw new Fenced(work.responseId);
     const writer = writerAt(before.end);
@@ -73,7 +82,7 @@ export async function runModelStep(
       if (error instanceof Fenced) continue;
       throw error;
     }
-    return answer(context, work, target, writer, before.published, signal);
+    return answer(task, writer, before.published);
   }
 }
 
@@ -82,131 +91,37 @@ function sealedOutcome(before: Predecessor, seal: string): ModelStepOutcome {
   return { result, error: end.error, log: before.end, calls: [] };
 }
 
-async function answer(
-  context: ModelStepContext,
-  work: ModelWork,
-  target: UpstreamTarget | ApiError,
-  writer: LogWriter,
-  published: Predecessor['published'],
-  signal: AbortSignal,
-): Promise<ModelStepOutcome> {
+async function answer(task: Task, writer: LogWriter, published: Predecessor['published']): Promise<ModelStepOutcome> {
+  const { work, calls } = task;
   const builder = new OutputBuilder(work.stepId, work.outputIndex, published);
-  const calls: UpstreamCall[] = [];
-  let end: StepEnd;
-  try {
-    if (target instanceof ApiError) throw new UpstreamFailure(target, { retryable: false });
-    const { finish, usage } = await askUntilAnswered(context, work, target, writer, builder, calls, signal);
-    for (const group of builder.finish(finish === 'stop' ? 'completed' : 'incomplete')) writer.write(group);
-    end = { finish, usage, error: null };
-  } catch (error) {
-    if (!(error instanceof UpstreamFailure)) throw error;
-    for (const group of builder.abort()) writer.write(group);
-    end = { finish: 'stop', usage: null, error: error.error.info };
-  }
+  const publish = (groups: EventGroup[]) => {
+    for (const group of groups) writer.write(work.prompt.obfuscate ? group.map(obfuscated) : group);
+  };
+  const { finish, usage, serviceTier, error } = await ask(task, writer, builder, publish);
+  if (error) publish(builder.abort());
+  else publish(builder.finish(finish === 'stop' ? 'completed' : 'incomplete'));
   const items = builder.items();
+  // A call that failed before it said anything has cost nothing that anybody could tell.
+  const spent = error === null || items.some(({ superseded }) => !superseded);
+  const estimate = spent && usage === null ? estimateUsage(work.prompt, items) : null;
+  const end: StepEnd = { finish, usage: usage ?? estimate, serviceTier, error: error?.info ?? null };
   crashPoint('before-model-seal');
   const log = await writer.end(encodeSeal(end, items));
   crashPoint('after-model-seal');
-  return { result: { items, finish: end.finish, usage: end.usage }, error: end.error, log, calls };
-}
-
-interface Answer {
-  finish: FinishReason;
-  usage: Usage | null;
-}
-
-async function askUntilAnswered(
-  context: ModelStepContext,
-  work: ModelWork,
-  target: UpstreamTarget,
-  writer: LogWriter,
-  builder: OutputBuilder,
-  calls: UpstreamCall[],
-  signal: AbortSignal,
-): Promise<Answer> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await ask(context.upstream, work, target, writer, builder, calls, signal);
-    } catch (error) {
-      if (!(error instanceof UpstreamFailure) || !error.retryable || tries >= context.attempts) throw error;
-      const backoff = context.backoffMs * 2 ** (tries - 1) * (0.5 + Math.random() / 2);
-      if ((error.retryAfterMs ?? 0) > context.maxBackoffMs) throw error;
-      await sleep(Math.min(context.maxBackoffMs, Math.max(error.retryAfterMs ?? 0, backoff)), undefined, { signal });
-      builder.restart();
-    }
-  }
+  return { result: resultOf(end, items), error: end.error, log, calls };
 }
 
 async function ask(
-  upstream: UpstreamClient,
-  work: ModelWork,
-  target: UpstreamTarget,
+  { context, work, target, calls, signal }: Task,
   writer: LogWriter,
   builder: OutputBuilder,
-  calls: UpstreamCall[],
-  signal: AbortSignal,
+  publish: (groups: EventGroup[]) => void,
 ): Promise<Answer> {
-  const startedAt = performance.now();
-  const measure: UpstreamCall = {
-    model: work.model,
-    upstream: new URL(target.baseUrl).origin,
-    status: null,
-    ttfbMs: null,
-    durationMs: 0,
-    errorCode: null,
-    inputTokens: null,
-    cachedTokens: null,
-    outputTokens: null,
-    reasoningTokens: null,
+  if (target instanceof ApiError) return { finish: 'stop', usage: null, serviceTier: null, error: target };
+  const sink = {
+    apply: (op: Parameters<OutputBuilder['apply']>[0]) => publish(builder.apply(op)),
+    ready: () => writer.ready(),
+    restart: () => builder.restart(),
   };
-  const answered: Answer = { finish: 'stop', usage: null };
-  const translator = new ChatTranslator();
-  let whole = false;
-  const watch: CallWatch = {
-    head(status) {
-      measure.status = status;
-      measure.ttfbMs = Math.round(performance.now() - startedAt);
-    },
-    done() {
-      whole = true;
-    },
-  };
-  const headers = { 'x-correlation-id': work.correlationId };
-  try {
-    for await (const chunk of upstream.call(target, work.chat, headers, signal, watch)) {
-      for (const op of translate(translator, chunk)) {
-        if (op.type === 'finish') {
-          answered.finish = op.reason;
-          whole = true;
-        } else if (op.type === 'usage') answered.usage = op.usage;
-        else for (const group of builder.apply(op)) writer.write(group);
-      }
-      await writer.ready();
-    }
-    if (!whole) {
-      const reason = 'the stream ended before the answer did';
-      throw new UpstreamFailure(new ApiError('upstream_cut', { reason }), { retryable: true });
-    }
-    return answered;
-  } catch (error) {
-    measure.errorCode = error instanceof UpstreamFailure ? error.error.code : 'internal_error';
-    throw error;
-  } finally {
-    measure.durationMs = Math.round(performance.now() - startedAt);
-    measure.inputTokens = answered.usage?.input_tokens ?? null;
-    measure.cachedTokens = answered.usage?.input_tokens_details.cached_tokens ?? null;
-    measure.outputTokens = answered.usage?.output_tokens ?? null;
-    measure.reasoningTokens = answered.usage?.output_tokens_details.reasoning_tokens ?? null;
-    calls.push(measure);
-  }
-}
-
-/** An answer that makes no sense is a failed call like any other. */
-function translate(translator: ChatTranslator, chunk: unknown): ReturnType<ChatTranslator['translate']> {
-  try {
-    return translator.translate(chunk);
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    throw new UpstreamFailure(error, { status: 200, retryable: true });
-  }
+  return callModel({ policy: context, work, target, sink, calls, signal });
 }

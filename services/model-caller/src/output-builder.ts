@@ -7,19 +7,11 @@
  * are superseded (open ones closed as `incomplete`, empty) and the new run's items follow in new slots.
  */
 import type { RecordedItem } from '@tailrace/chain';
-import type { OutputItem, StepId } from '@tailrace/protocol';
-import type { ModelOp } from './chat-stream.ts';
-import { type EventGroup, Slot, type SlotKind, type SlotPlace } from './slot.ts';
-
-/** An item of the present run. */
-interface RunItem {
-  kind: SlotKind;
-  name: string;
-  upstreamId: string | null;
-  text: string;
-  slot: number;
-  closed: boolean;
-}
+import type { Annotation, LogProb, OutputItem, StepId } from '@tailrace/protocol';
+import type { OutputOp, Phase } from './model-op.ts';
+import { RunItem } from './run-item.ts';
+import { type EventGroup, Slot, type SlotHead, type SlotPlace } from './slot.ts';
+import { laneOf, type PartKind } from './slot-part.ts';
 
 /** See the file's head. */
 export class OutputBuilder {
@@ -28,6 +20,10 @@ export class OutputBuilder {
   readonly #slots: Slot[];
   #run: RunItem[] = [];
   #calls = new Map<number, RunItem>();
+  /** Of the next message. */
+  #phase: Phase | null = null;
+  /** Sources that came before their text. */
+  #early: Annotation[] = [];
   /** Slots below this belong to earlier runs, and are being repeated. */
   #inherited: number;
 
@@ -43,32 +39,45 @@ export class OutputBuilder {
   restart(): void {
     this.#run = [];
     this.#calls = new Map();
+    this.#phase = null;
+    this.#early = [];
     this.#inherited = this.#slots.length;
   }
 
   /** The events that follow from one piece of output, in groups. */
-  apply(op: Extract<ModelOp, { text: string } | { type: 'call' }>): EventGroup[] {
+  apply(op: OutputOp): EventGroup[] {
     switch (op.type) {
       case 'reasoning':
+      case 'summary':
+        return this.#say({ kind: 'reasoning' }, op.type, op.text, []);
+      case 'refusal':
+        return this.#say({ kind: 'message', phase: this.#phase }, op.type, op.text, []);
       case 'text':
-      case 'refusal': {
-        if (op.text === '') return [];
-        const last = this.#run.at(-1);
-        if (last && last.kind === op.type && !last.closed) return this.#extend(last, op.text);
-        const closing = this.#closeTexts();
-        return [...closing, ...this.#open(op.type, '', null, op.text).groups];
-      }
+        return [
+          ...this.#say({ kind: 'message', phase: this.#phase }, op.type, op.text, op.logprobs ?? []),
+          ...this.#annotateEarly(),
+        ];
+      case 'annotation':
+        return this.#annotate(op.annotation);
+      case 'encrypted':
+        return this.#encrypt(op.content);
       case 'call': {
         const closing = this.#closeTexts();
-        const { item, groups } = this.#open('call', op.name, op.id, '');
+        const { item, groups } = this.#open({ kind: 'function_call', name: op.name }, op.id);
         this.#calls.set(op.index, item);
         return [...closing, ...groups];
       }
       case 'arguments': {
         const item = this.#calls.get(op.index);
         if (!item) throw new Error(`arguments for call ${op.index}, which has not begun`);
-        return this.#extend(item, op.text);
+        return this.#extend(item, 'arguments', op.text, []);
       }
+      case 'part':
+        this.#run.at(-1)?.splitNext();
+        return [];
+      case 'item':
+        this.#phase = op.phase;
+        return this.#closeTexts();
     }
   }
 
@@ -81,11 +90,7 @@ export class OutputBuilder {
 
   /** The step has failed: what is open ends as `incomplete`, with what it has. */
   abort(): EventGroup[] {
-    return this.#slots.flatMap((slot) => {
-      if (slot.status !== 'in_progress') return [];
-      slot.status = 'incomplete';
-      return [slot.closing()];
-    });
+    return this.#slots.filter((slot) => slot.status === 'in_progress').map((slot) => slot.close('incomplete'));
   }
 
   /** Every item that clients have seen of this step. */
@@ -97,69 +102,120 @@ export class OutputBuilder {
     }));
   }
 
+  #say(head: SlotHead, kind: PartKind, text: string, logprobs: readonly LogProb[]): EventGroup[] {
+    if (text === '') return [];
+    const last = this.#run.at(-1);
+    if (last && !last.closed && last.head.kind === head.kind) return this.#continue(last, kind, text, logprobs);
+    return [...this.#closeTexts(), ...this.#open(head, null, { kind, text, logprobs }).groups];
+  }
+
+  /** More of an item: of its last part, or in another one. */
+  #continue(item: RunItem, kind: PartKind, text: string, logprobs: readonly LogProb[]): EventGroup[] {
+    if (!item.beginsPart(kind)) return this.#extend(item, kind, text, logprobs);
+    const lane = laneOf(kind);
+    const slot = this.#slotOf(item);
+    const agreed = item.isAllOf(slot, lane);
+    const index = item.addPart(kind);
+    const there = slot.lanes[lane][index];
+    if (agreed && there?.kind === kind) return this.#extend(item, kind, text, logprobs);
+    item.add(kind, text, logprobs);
+    if (!agreed || there || slot.status !== 'in_progress') return this.#diverge(item);
+    return [[...slot.nextPart(kind), slot.delta(lane, text, logprobs)]];
+  }
+
+  #extend(item: RunItem, kind: PartKind, text: string, logprobs: readonly LogProb[]): EventGroup[] {
+    const lane = laneOf(kind);
+    const slot = this.#slotOf(item);
+    const { index, part } = item.last(lane);
+    const there = slot.lanes[lane][index];
+    if (!there) throw new Error(`slot ${item.slot} has no part ${index}`);
+    const repeated = there.text.length - part.text.length;
+    const fresh = text.slice(repeated);
+    const repeats = repeated === 0 || there.text.startsWith(text.slice(0, repeated), part.text.length);
+    item.add(kind, text, logprobs);
+    if (!repeats || (fresh !== '' && !slot.isOpen(lane, index))) return this.#diverge(item);
+    return fresh === '' ? [] : [[slot.delta(lane, fresh, part.logprobs.slice(there.logprobs.length))]];
+  }
+
+  #annotate(annotation: Annotation): EventGroup[] {
+    const item = this.#run.at(-1);
+    const told = item && !item.closed && item.head.kind === 'message' ? item.last('content') : undefined;
+    if (!item || told?.part.kind !== 'text') {
+      this.#early.push(annotation);
+      return [];
+    }
+    const number = told.part.annotations.push(annotation) - 1;
+    const slot = this.#slotOf(item);
+    const there = slot.lanes.content[told.index]?.annotations[number];
+    if (there) return JSON.stringify(there) === JSON.stringify(annotation) ? [] : this.#diverge(item);
+    return slot.isOpen('content', told.index) ? [[slot.annotate(annotation)]] : this.#diverge(item);
+  }
+
+  #annotateEarly(): EventGroup[] {
+    const early = this.#early;
+    this.#early = [];
+    return early.flatMap((annotation) => this.#annotate(annotation));
+  }
+
+  #encrypt(content: string): EventGroup[] {
+    const last = this.#run.at(-1);
+    if (last && !last.closed && last.head.kind === 'reasoning') {
+      last.encrypted = content;
+      return [];
+    }
+    const closing = this.#closeTexts();
+    const { item, groups } = this.#open({ kind: 'reasoning' }, null);
+    item.encrypted = content;
+    return [...closing, ...groups];
+  }
+
   #open(
-    kind: SlotKind,
-    name: string,
+    head: SlotHead,
     upstreamId: string | null,
-    text: string,
+    first?: { kind: PartKind; text: string; logprobs: readonly LogProb[] },
   ): { item: RunItem; groups: EventGroup[] } {
     const position = this.#run.length;
-    const item: RunItem = { kind, name, upstreamId, text: '', slot: position, closed: false };
+    const item = new RunItem(head, upstreamId, position);
     const inherited = position < this.#inherited ? this.#slots[position] : undefined;
-    if (inherited && inherited.kind === kind && inherited.name === name) {
+    if (inherited?.matches(head)) {
       inherited.upstreamId = upstreamId;
       inherited.superseded = false;
       this.#run.push(item);
-      return { item, groups: text === '' ? [] : this.#extend(item, text) };
+      return { item, groups: first ? this.#continue(item, first.kind, first.text, first.logprobs) : [] };
     }
     const groups = inherited ? this.#supersede(position) : [];
     this.#run.push(item);
-    item.text = text;
+    if (first) {
+      item.addPart(first.kind);
+      item.add(first.kind, first.text, first.logprobs);
+    }
     groups.push(this.#openSlot(item));
     return { item, groups };
   }
 
-  #extend(item: RunItem, text: string): EventGroup[] {
-    const slot = this.#slotOf(item);
-    const repeated = slot.text.length - item.text.length;
-    const fresh = text.slice(repeated);
-    const repeats = repeated === 0 || slot.text.startsWith(text.slice(0, repeated), item.text.length);
-    item.text += text;
-    if (!repeats || (fresh !== '' && slot.status !== 'in_progress')) return this.#diverge(item);
-    if (fresh === '') return [];
-    slot.text += fresh;
-    return [[slot.delta(fresh)]];
-  }
-
   #closeTexts(): EventGroup[] {
     return this.#run
-      .filter((item) => item.kind !== 'call' && !item.closed)
+      .filter((item) => item.head.kind !== 'function_call' && !item.closed)
       .flatMap((item) => this.#close(item, 'completed'));
   }
 
   #close(item: RunItem, status: 'completed' | 'incomplete'): EventGroup[] {
     const before = this.#slotOf(item);
-    const differs =
-      before.text.length > item.text.length || (before.status !== 'in_progress' && before.status !== status);
-    const groups = differs ? this.#diverge(item) : [];
+    const agrees = item.isAllOf(before, 'summary') && item.isAllOf(before, 'content') && item.hasNoLessThan(before);
+    const ended = before.status !== 'in_progress' && before.status !== status;
+    const groups = agrees && !ended ? [] : this.#diverge(item);
     item.closed = true;
     const slot = this.#slotOf(item);
-    if (slot.status !== 'in_progress') return groups;
-    slot.status = status;
-    return [...groups, slot.closing()];
+    return slot.status === 'in_progress' ? [...groups, closing(item, slot, status)] : groups;
   }
 
   /** This run's item is not what stands in its slot: it and all that follow it are published anew. */
   #diverge(item: RunItem): EventGroup[] {
-    const from = this.#run.indexOf(item);
-    const moved = this.#run.slice(from);
+    const moved = this.#run.slice(this.#run.indexOf(item));
     const groups = this.#supersede(item.slot);
     for (const each of moved) {
       groups.push(this.#openSlot(each));
-      if (!each.closed) continue;
-      const slot = this.#slotOf(each);
-      slot.status = 'completed';
-      groups.push(slot.closing());
+      if (each.closed) groups.push(closing(each, this.#slotOf(each), 'completed'));
     }
     return groups;
   }
@@ -171,25 +227,17 @@ export class OutputBuilder {
     this.#slots.forEach((slot, index) => {
       if (index < from || slot.superseded) return;
       slot.superseded = true;
-      if (slot.status !== 'in_progress') return;
-      slot.status = 'incomplete';
-      slot.text = '';
-      groups.push([slot.done()]);
+      if (slot.status === 'in_progress') groups.push(slot.abandon());
     });
     return groups;
   }
 
   #openSlot(item: RunItem): EventGroup {
     item.slot = this.#slots.length;
-    const slot = new Slot(item.kind, item.name, this.#place(item.slot));
+    const slot = new Slot(item.head, this.#place(item.slot));
     slot.upstreamId = item.upstreamId;
     this.#slots.push(slot);
-    const events = slot.opening();
-    if (item.text !== '') {
-      slot.text = item.text;
-      events.push(slot.delta(item.text));
-    }
-    return events;
+    return [slot.opening(), ...item.publishAll(slot)];
   }
 
   #slotOf(item: RunItem): Slot {
@@ -201,4 +249,9 @@ export class OutputBuilder {
   #place(position: number): SlotPlace {
     return { step: this.#step, position, outputIndex: this.#firstIndex + position };
   }
+}
+
+function closing(item: RunItem, slot: Slot, status: 'completed' | 'incomplete'): EventGroup {
+  slot.encrypted = item.encrypted;
+  return slot.close(status);
 }

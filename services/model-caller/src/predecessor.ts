@@ -1,6 +1,6 @@
 /** What earlier attempts at a model step have left in the log. */
 import type { LogPosition } from '@tailrace/bus';
-import { decodeFrames, Fenced, type LogTarget, positionAfter, readLog } from '@tailrace/log';
+import { decodeFrames, Fenced, type LogTarget, positionAfter, readEnd, readLog } from '@tailrace/log';
 import { foldItems, type ModelItem, type ResponseEvent, type StepId } from '@tailrace/protocol';
 
 /** See the file's head. */
@@ -17,7 +17,7 @@ export interface Predecessor {
 
 /**
  * Reads the log after the position at which the step began, up to its seal.
- * @throws Fenced when the log has gone on without the step.
+ * @throws Fenced when the log has gone on without the step, or has been purged.
  */
 export async function readPredecessor(
   target: LogTarget,
@@ -39,6 +39,8 @@ export async function readPredecessor(
     // The step is done; what follows is not its own.
     if (seal !== null) break;
   }
+  // What the step was to follow is gone: the response has been deleted, and nobody can append where it was to.
+  if (attempt === 0 && from.streamSeq > 0 && (await readEnd(target)) === undefined) throw new Fenced(target.id);
   const published = foldItems(events, firstIndex).map((item) => {
     if (item.type === 'function_call_output') throw new Error(`step ${step} wrote the output of a call`);
     return item;

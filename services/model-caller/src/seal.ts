@@ -6,6 +6,8 @@ import type { ErrorInfo, ModelItem, Usage } from '@tailrace/protocol';
 export interface StepEnd {
   finish: FinishReason;
   usage: Usage | null;
+  /** Null when the upstream says nothing. */
+  serviceTier: string | null;
   /** Null when the call succeeded. */
   error: ErrorInfo | null;
 }
@@ -24,6 +26,16 @@ export function encodeSeal(end: StepEnd, items: readonly RecordedItem[]): string
 /** The end of a step from its seal and the fold of its events. */
 export function decodeSeal(text: string, items: readonly ModelItem[]): { end: StepEnd; result: ModelResult } {
   const { items: details, ...end } = JSON.parse(text) as Seal;
-  const recorded = items.map((item, index) => ({ item, ...details[index] }));
-  return { end, result: { items: recorded, finish: end.finish, usage: end.usage } };
+  return {
+    end,
+    result: resultOf(
+      end,
+      items.map((item, index) => ({ item, ...details[index] })),
+    ),
+  };
+}
+
+/** What a step produced. */
+export function resultOf({ finish, usage, serviceTier }: StepEnd, items: RecordedItem[]): ModelResult {
+  return { items, finish, usage, ...(serviceTier === null ? {} : { service_tier: serviceTier }) };
 }

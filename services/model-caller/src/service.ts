@@ -6,7 +6,9 @@ import { type RegistryView, type Sealer, UnsealError } from '@tailrace/registry'
 import type { Logger, RunningService, readEnv } from '@tailrace/service';
 import { startWorker } from '@tailrace/worker';
 import type { modelCallerEnv } from './config.ts';
+import { DIALECTS } from './dialect.ts';
 import { type ModelStepContext, runModelStep } from './model-step.ts';
+import { sealReasoning } from './sealed-reasoning.ts';
 import { UpstreamClient, type UpstreamTarget } from './upstream.ts';
 
 type Config = ReturnType<typeof readEnv<typeof modelCallerEnv>>;
@@ -32,6 +34,7 @@ export function startModelCaller(config: Config, log: Logger): Promise<RunningSe
         attempts: config.UPSTREAM_ATTEMPTS,
         backoffMs: config.UPSTREAM_BACKOFF_MS,
         maxBackoffMs: config.UPSTREAM_MAX_BACKOFF_MS,
+        seal: (reasoning) => sealReasoning(sealer, reasoning),
         bufferLimit: config.LOG_BUFFER_CHARS,
         messageLimit: config.LOG_MESSAGE_CHARS,
       };
@@ -59,9 +62,10 @@ export function startModelCaller(config: Config, log: Logger): Promise<RunningSe
 function targetOf(view: RegistryView | undefined, model: string, sealer: Sealer): UpstreamTarget | ApiError {
   const upstream = view?.models.get(model)?.upstreams[0];
   if (!upstream) return new ApiError('model_unavailable', { model });
-  const { baseUrl, apiKey } = upstream;
+  const { baseUrl, apiKey, model: upstreamModel } = upstream;
+  const dialect = DIALECTS[upstream.dialect];
   try {
-    return { baseUrl, apiKey: apiKey === null ? null : sealer.open(apiKey), model: upstream.model };
+    return { baseUrl, apiKey: apiKey === null ? null : sealer.open(apiKey), model: upstreamModel, dialect };
   } catch (error) {
     if (error instanceof UnsealError) return new ApiError('secret_unreadable', { name: model }, { cause: error });
     throw error;

@@ -1,15 +1,37 @@
 /** One item that clients have seen, and its events. Pure. */
 import {
+  type Annotation,
   type ItemStatus,
   itemId,
+  type LogProb,
   type ModelItem,
   type OutputItem,
   type StepId,
   type UnnumberedEvent,
 } from '@tailrace/protocol';
+import type { Phase } from './model-op.ts';
+import {
+  emptyPart,
+  type Lane,
+  laneOf,
+  messagePart,
+  type PartKind,
+  type PartPlace,
+  type PartText,
+  partAnnotation,
+  partClosing,
+  partDelta,
+  partOfMessage,
+  partOpening,
+  reasoningText,
+  summaryText,
+} from './slot-part.ts';
 
-/** What an item is: text and refusal are both messages, of one part each. */
-export type SlotKind = 'reasoning' | 'text' | 'refusal' | 'call';
+/** What an item is, as far as it is known when it begins. */
+export type SlotHead =
+  | { kind: 'reasoning' }
+  | { kind: 'message'; phase: Phase | null }
+  | { kind: 'function_call'; name: string };
 
 /** Events that belong into one log message. */
 export type EventGroup = UnnumberedEvent[];
@@ -22,157 +44,179 @@ export interface SlotPlace {
   outputIndex: number;
 }
 
-type Part = Extract<UnnumberedEvent, { type: 'response.content_part.done' }>['part'];
-
-const ITEM_KIND = { reasoning: 'reasoning', text: 'message', refusal: 'message', call: 'function_call' } as const;
+/** The parts of an item. */
+export type Lanes = Record<Lane, PartText[]>;
 
 /** See the file's head. */
 export class Slot {
-  readonly kind: SlotKind;
-  /** The function's name; empty for what is no call. */
-  readonly name: string;
+  readonly head: SlotHead;
   upstreamId: string | null = null;
-  /** What has been published of its text or arguments. */
-  text = '';
+  /** What has been published of it. */
+  lanes: Lanes;
   status: ItemStatus = 'in_progress';
   superseded = false;
+  /** Shown when the item has ended. */
+  encrypted: string | null = null;
   readonly #id: string;
   readonly #callId: string;
   readonly #outputIndex: number;
 
-  constructor(kind: SlotKind, name: string, place: SlotPlace) {
-    this.kind = kind;
-    this.name = name;
-    this.#id = itemId(ITEM_KIND[kind], place.step, place.position);
+  constructor(head: SlotHead, place: SlotPlace) {
+    this.head = head;
+    this.lanes = noParts(head);
+    this.#id = itemId(head.kind, place.step, place.position);
     this.#callId = itemId('call', place.step, place.position);
     this.#outputIndex = place.outputIndex;
   }
 
   /** The slot in which an item of an earlier attempt stands. */
   static of(item: OutputItem, place: SlotPlace): Slot {
-    const slot = new Slot(kindOf(item), item.type === 'function_call' ? item.name : '', place);
-    slot.text = textOf(item);
+    const slot = new Slot(headOf(item), place);
+    slot.lanes = partsOf(item);
     slot.status = item.status;
+    if (item.type === 'reasoning') slot.encrypted = item.encrypted_content ?? null;
     // An earlier takeover gave it up: closed, and emptied.
-    slot.superseded = 'content' in item && item.status === 'incomplete' && item.content.length === 0;
+    slot.superseded = item.status === 'incomplete' && slot.lanes.summary.length + slot.lanes.content.length === 0;
     return slot;
   }
 
-  /** Its events at the beginning. */
-  opening(): EventGroup {
-    const item = this.item();
-    const part = contentPart(item);
-    const opened: ModelItem = item.type === 'function_call' ? item : { ...item, content: [] };
-    const added: UnnumberedEvent = {
-      type: 'response.output_item.added',
-      output_index: this.#outputIndex,
-      item: opened,
-    };
-    if (!part) return [added];
-    return [added, { type: 'response.content_part.added', ...this.#partPlace(), part }];
-  }
-
-  /** More of its text or arguments. */
-  delta(delta: string): UnnumberedEvent {
-    switch (this.kind) {
-      case 'call':
-        return { type: 'response.function_call_arguments.delta', ...this.#place(), delta };
+  /** Whether an item that begins so may be this one. */
+  matches(head: SlotHead): boolean {
+    const own = this.head;
+    switch (own.kind) {
       case 'reasoning':
-        return { type: 'response.reasoning.delta', ...this.#partPlace(), delta };
-      case 'refusal':
-        return { type: 'response.refusal.delta', ...this.#partPlace(), delta };
-      case 'text':
-        return { type: 'response.output_text.delta', ...this.#partPlace(), delta, logprobs: [] };
+        return head.kind === 'reasoning';
+      case 'message':
+        return head.kind === 'message' && head.phase === own.phase;
+      case 'function_call':
+        return head.kind === 'function_call' && head.name === own.name;
     }
   }
 
-  /** Its events at the end. */
-  closing(): EventGroup {
-    const item = this.item();
-    if (item.type === 'function_call') {
-      const { name, arguments: text } = item;
-      return [{ type: 'response.function_call_arguments.done', ...this.#place(), name, arguments: text }, this.done()];
-    }
-    const part = contentPart(item);
-    if (!part) return [this.done()];
-    const at = this.#partPlace();
-    return [partDone(part, at), { type: 'response.content_part.done', ...at, part }, this.done()];
+  /** Whether more can be said in the part at `index` of a lane. */
+  isOpen(lane: Lane, index: number): boolean {
+    return this.status === 'in_progress' && index === this.lanes[lane].length - 1;
   }
 
-  /** The event that says how the item ended. */
-  done(): UnnumberedEvent {
-    return { type: 'response.output_item.done', output_index: this.#outputIndex, item: this.item() };
+  /** Its event at the beginning. */
+  opening(): UnnumberedEvent {
+    return { type: 'response.output_item.added', output_index: this.#outputIndex, item: this.item() };
+  }
+
+  /** Another part begins, and the one before it in its lane is over. */
+  nextPart(kind: PartKind): EventGroup {
+    const lane = laneOf(kind);
+    const closing = this.#closePart(lane);
+    const part = emptyPart(kind);
+    const index = this.lanes[lane].push(part) - 1;
+    return [...closing, ...partOpening(part, this.#place(index))];
+  }
+
+  /** More of the last part of a lane. */
+  delta(lane: Lane, text: string, logprobs: readonly LogProb[]): UnnumberedEvent {
+    const part = this.#last(lane);
+    part.text += text;
+    part.logprobs.push(...logprobs);
+    return partDelta(part.kind, this.#place(this.lanes[lane].length - 1), text, [...logprobs]);
+  }
+
+  /** A source of the last text. */
+  annotate(annotation: Annotation): UnnumberedEvent {
+    const part = this.#last('content');
+    part.annotations.push(annotation);
+    return partAnnotation(part, this.#place(this.lanes.content.length - 1), annotation);
+  }
+
+  /** It ends, with what it has. */
+  close(status: 'completed' | 'incomplete'): EventGroup {
+    const closing = [...this.#closePart('summary'), ...this.#closePart('content')];
+    this.status = status;
+    return [...closing, this.#done()];
+  }
+
+  /** It ends with nothing, because it does not stand. */
+  abandon(): EventGroup {
+    this.lanes = noParts(this.head);
+    this.status = 'incomplete';
+    return [this.#done()];
   }
 
   /** The item as it stands. */
   item(): ModelItem {
-    const { status, text } = this;
-    const empty = status === 'incomplete' && text === '';
+    const { head, status } = this;
+    const { summary, content } = this.lanes;
     const base = { id: this.#id, status };
-    switch (this.kind) {
-      case 'call':
-        return { type: 'function_call', ...base, call_id: this.#callId, name: this.name, arguments: text };
-      case 'reasoning':
-        return { type: 'reasoning', ...base, summary: [], content: empty ? [] : [{ type: 'reasoning_text', text }] };
-      case 'text':
-      case 'refusal': {
-        const part =
-          this.kind === 'refusal'
-            ? { type: 'refusal' as const, refusal: text }
-            : { type: 'output_text' as const, text, annotations: [], logprobs: [] };
-        return { type: 'message', ...base, role: 'assistant', content: empty ? [] : [part] };
+    switch (head.kind) {
+      case 'function_call': {
+        const { kind: type, name } = head;
+        return { type, ...base, call_id: this.#callId, name, arguments: content[0]?.text ?? '' };
+      }
+      case 'reasoning': {
+        const shown = { summary: summary.map(summaryText), content: content.map(reasoningText) };
+        const encrypted = this.encrypted === null || status === 'in_progress' ? {} : encryptedContent(this.encrypted);
+        return { type: 'reasoning', ...base, ...shown, ...encrypted };
+      }
+      case 'message': {
+        const phase = head.phase === null ? {} : { phase: head.phase };
+        return { type: 'message', ...base, role: 'assistant', content: content.map(messagePart), ...phase };
       }
     }
   }
 
-  #place() {
-    return { item_id: this.#id, output_index: this.#outputIndex };
+  #done(): UnnumberedEvent {
+    return { type: 'response.output_item.done', output_index: this.#outputIndex, item: this.item() };
   }
 
-  #partPlace() {
-    return { item_id: this.#id, output_index: this.#outputIndex, content_index: 0 };
+  #closePart(lane: Lane): EventGroup {
+    const part = this.lanes[lane].at(-1);
+    if (!part) return [];
+    const name = this.head.kind === 'function_call' ? this.head.name : '';
+    return partClosing(part, this.#place(this.lanes[lane].length - 1), name);
   }
-}
 
-function contentPart(item: ModelItem): Part | undefined {
-  return item.type === 'function_call' ? undefined : item.content[0];
-}
+  #last(lane: Lane): PartText {
+    const part = this.lanes[lane].at(-1);
+    if (!part) throw new Error(`item ${this.#id} has no part`);
+    return part;
+  }
 
-function partDone(part: Part, at: { item_id: string; output_index: number; content_index: number }): UnnumberedEvent {
-  switch (part.type) {
-    case 'output_text':
-      return { type: 'response.output_text.done', ...at, text: part.text, logprobs: [] };
-    case 'refusal':
-      return { type: 'response.refusal.done', ...at, refusal: part.refusal };
-    case 'reasoning_text':
-      return { type: 'response.reasoning.done', ...at, text: part.text };
+  #place(index: number): PartPlace {
+    return { item_id: this.#id, output_index: this.#outputIndex, index };
   }
 }
 
-function kindOf(item: OutputItem): SlotKind {
+function encryptedContent(encrypted_content: string) {
+  return { encrypted_content };
+}
+
+/** What an item of this kind has at its beginning. */
+export function noParts(head: SlotHead): Lanes {
+  return { summary: [], content: head.kind === 'function_call' ? [emptyPart('arguments')] : [] };
+}
+
+function headOf(item: OutputItem): SlotHead {
   switch (item.type) {
     case 'function_call':
-      return 'call';
+      return { kind: item.type, name: item.name };
     case 'reasoning':
-      return 'reasoning';
+      return { kind: item.type };
     case 'message':
-      return item.content[0]?.type === 'refusal' ? 'refusal' : 'text';
+      return { kind: item.type, phase: item.phase ?? null };
     case 'function_call_output':
       throw new Error('a model step writes no outputs of calls');
   }
 }
 
-function textOf(item: OutputItem): string {
+function partsOf(item: OutputItem): Lanes {
+  const text = (kind: PartKind) => (part: { text: string }) => ({ ...emptyPart(kind), text: part.text });
   switch (item.type) {
     case 'function_call':
-      return item.arguments;
+      return { summary: [], content: [{ ...emptyPart('arguments'), text: item.arguments }] };
     case 'reasoning':
-      return item.content[0]?.text ?? '';
-    case 'message': {
-      const part = item.content[0];
-      return part?.type === 'refusal' ? part.refusal : (part?.text ?? '');
-    }
+      return { summary: item.summary.map(text('summary')), content: item.content.map(text('reasoning')) };
+    case 'message':
+      return { summary: [], content: item.content.map(partOfMessage) };
     case 'function_call_output':
-      return item.output;
+      return { summary: [], content: [] };
   }
 }

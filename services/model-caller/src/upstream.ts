@@ -1,14 +1,17 @@
 /** The HTTP side of a model call: one request to a chat-completions server, its stream as parsed chunks. */
-import type { ChatRequest } from '@tailrace/chain';
+import type { Prompt } from '@tailrace/chain';
 import { ApiError } from '@tailrace/protocol';
-import { createParser } from 'eventsource-parser';
 import { Agent, errors, request } from 'undici';
+import type { Dialect } from './dialect.ts';
+import { chunksOf } from './event-stream.ts';
+import { UpstreamFailure } from './upstream-failure.ts';
 
 /** Where and how a model is called. */
 export interface UpstreamTarget {
   baseUrl: string;
   apiKey: string | null;
   model: string;
+  dialect: Dialect;
 }
 
 /** Bounds of one upstream call. Times are in milliseconds. */
@@ -22,24 +25,6 @@ export interface UpstreamLimits {
   maxBytes: number;
   /** Connections to one upstream. */
   connections: number;
-}
-
-/** A failed call, with what decides whether it is worth another try. */
-export class UpstreamFailure extends Error {
-  readonly error: ApiError;
-  readonly status: number | null;
-  readonly retryable: boolean;
-  /** Milliseconds that the upstream asks to wait. */
-  readonly retryAfterMs: number | null;
-
-  constructor(error: ApiError, options: { status?: number; retryable: boolean; retryAfterMs?: number | null }) {
-    super(error.message, { cause: error });
-    this.name = 'UpstreamFailure';
-    this.error = error;
-    this.status = options.status ?? null;
-    this.retryable = options.retryable;
-    this.retryAfterMs = options.retryAfterMs ?? null;
-  }
 }
 
 /** What a call tells beside its chunks. */
@@ -74,18 +59,18 @@ export class UpstreamClient {
   }
 
   /**
-   * Calls the model. The chunks follow each other until `[DONE]`, or until the connection ends.
+   * Calls the model. The chunks follow each other until the upstream says that it is done, or until the connection ends.
    * @throws UpstreamFailure
    */
   async *call(
     target: UpstreamTarget,
-    chat: ChatRequest,
+    prompt: Prompt,
     headers: Record<string, string>,
     signal: AbortSignal,
     watch: CallWatch,
   ): AsyncGenerator<unknown> {
     try {
-      const response = await request(`${target.baseUrl.replace(/\/$/, '')}/chat/completions`, {
+      const response = await request(`${target.baseUrl.replace(/\/$/, '')}/${target.dialect.path}`, {
         method: 'POST',
         dispatcher: this.#agent,
         signal,
@@ -95,12 +80,7 @@ export class UpstreamClient {
           ...(target.apiKey === null ? {} : { authorization: `Bearer ${target.apiKey}` }),
           ...headers,
         },
-        body: JSON.stringify({
-          ...chat,
-          model: target.model,
-          stream: true,
-          stream_options: { include_usage: true },
-        }),
+        body: JSON.stringify({ ...target.dialect.body(prompt), model: target.model }),
       });
       watch.head(response.statusCode);
       if (response.statusCode !== 200) throw await failureOf(response);
@@ -109,7 +89,9 @@ export class UpstreamClient {
         watch.done();
         return;
       }
-      yield* chunksOf(response.body, watch.done);
+      yield* chunksOf(response.body, target.dialect.isLast, () => {
+        if (target.dialect.endsWithDone) watch.done();
+      });
     } catch (error) {
       if (signal.aborted) throw error;
       throw this.#toFailure(error);
@@ -133,30 +115,6 @@ export class UpstreamClient {
     }
     const reason = reasonOf(error);
     return new UpstreamFailure(new ApiError('upstream_unreachable', { reason }, { cause: error }), { retryable: true });
-  }
-}
-
-/** The parsed `data:` lines of a stream; `onDone` hears of `[DONE]`, after which nothing counts. */
-async function* chunksOf(body: AsyncIterable<Uint8Array>, onDone: () => void): AsyncGenerator<unknown> {
-  let done = false;
-  let chunks: unknown[] = [];
-  const parser = createParser({
-    onEvent(event) {
-      if (done) return;
-      if (event.data.trim() === '[DONE]') done = true;
-      else chunks.push(JSON.parse(event.data));
-    },
-  });
-  const decoder = new TextDecoder();
-  for await (const bytes of body) {
-    parser.feed(decoder.decode(bytes, { stream: true }));
-    const ready = chunks;
-    chunks = [];
-    yield* ready;
-    if (done) {
-      onDone();
-      return;
-    }
   }
 }
 

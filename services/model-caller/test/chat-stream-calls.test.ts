@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ChatTranslator, type ModelOp } from '../src/chat-stream.ts';
+import { ChatTranslator } from '../src/chat-stream.ts';
+import type { ModelOp } from '../src/model-op.ts';
 
 const translateAll = (chunks: unknown[]): ModelOp[] => {
   const translator = new ChatTranslator();

@@ -1,7 +1,8 @@
 import { ApiError } from '@tailrace/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ChatTranslator, type ModelOp } from '../src/chat-stream.ts';
+import { ChatTranslator } from '../src/chat-stream.ts';
+import type { ModelOp } from './operations.ts';
 
 const translateAll = (chunks: unknown[]): ModelOp[] => {
   const translator = new ChatTranslator();
@@ -105,6 +106,8 @@ describe('the end', () => {
     ['function_call', 'stop'],
     ['eos', 'stop'],
     ['length', 'length'],
+    ['max_tokens', 'length'],
+    ['model_length', 'length'],
     ['content_filter', 'content_filter'],
   ])('finish reason %s is %s', (reason, expected) => {
     expect(translateAll([finish(reason)])).toEqual([{ type: 'finish', reason: expected }]);
@@ -167,6 +170,7 @@ describe('what is no answer', () => {
     ['an error beside choices', { choices: [{ delta: {}, finish_reason: 'error' }], error: { message: 'm' } }, 'm'],
     ['the chunk is the error (older vLLM)', { object: 'error', message: 'too long', code: 400 }, 'too long'],
     ['an error without words', { error: {} }, 'no reason given'],
+    ['an end by an error', finish('error'), 'no reason given'],
     ['an error with an empty message', { error: { message: '' } }, 'no reason given'],
   ])('%s', (_what, chunk, reason) => {
     expect(refusalOf([chunk])).toEqual({
@@ -191,9 +195,28 @@ describe('what is no answer', () => {
     expect(refusalOf(chunks).code).toBe('upstream_invalid');
   });
 
+  test('a call that has no name when the stream ends without a reason', () => {
+    const translator = new ChatTranslator();
+    translator.translate(calls({ index: 0, id: 'a', function: { arguments: '{}' } }));
+    expect(() => translator.end()).toThrow(ApiError);
+  });
+
   test('any JSON is translated or refused with an error of the catalogue', () => {
+    const json = fc.jsonValue();
+    const part = fc.record(
+      {
+        content: json,
+        reasoning: json,
+        reasoning_details: json,
+        annotations: json,
+        tool_calls: json,
+        function_call: json,
+      },
+      { requiredKeys: [] },
+    );
+    const choice = fc.record({ delta: part, logprobs: json, finish_reason: json }, { requiredKeys: [] });
     const near = fc.record(
-      { choices: fc.jsonValue(), usage: fc.jsonValue(), error: fc.jsonValue() },
+      { choices: fc.oneof(json, fc.tuple(choice)), usage: json, error: json, service_tier: json },
       { requiredKeys: [] },
     );
     fc.assert(

@@ -1,5 +1,8 @@
 import {
+  type Annotation,
+  EVENT_SCHEMAS,
   foldItems,
+  type LogProb,
   type ModelItem,
   type OutputItem,
   type ResponseEvent,
@@ -7,13 +10,14 @@ import {
 } from '@tailrace/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import type { OutputOp } from '../src/model-op.ts';
 import { OutputBuilder } from '../src/output-builder.ts';
 
 const STEP = '018f0000-0000-7000-8000-000000000001';
 const FIRST_INDEX = 3;
 const RUNS = { numRuns: 800 };
 
-type Op = Parameters<OutputBuilder['apply']>[0];
+type Op = OutputOp;
 type End = 'completed' | 'incomplete' | 'abort';
 
 /** What an upstream says in one answer, and how the answer ends. */
@@ -24,22 +28,35 @@ interface Answer {
 
 // Few words and names, so that answers are often alike for a while.
 const word = fc.constantFrom('a', 'b', 'ab', 'aba', 'x');
+const token = (text: string): LogProb => ({
+  token: text,
+  logprob: -1,
+  bytes: [...Buffer.from(text)],
+  top_logprobs: [],
+});
+const source = (url: string): Annotation => ({ type: 'url_citation', url, start_index: 0, end_index: 1, title: '' });
 const opKind = fc.oneof(
   fc.record({ type: fc.constantFrom('text' as const, 'reasoning' as const, 'refusal' as const), text: word }),
+  fc.record({ type: fc.constantFrom('text' as const, 'reasoning' as const, 'summary' as const), text: word }),
+  word.map((text): Op => ({ type: 'text', text, logprobs: [...text].map(token) })),
+  fc.constantFrom('u', 'v').map((url): Op => ({ type: 'annotation', annotation: source(url) })),
+  fc.constant<Op>({ type: 'encrypted', content: 'sealed' }),
+  fc.constant<Op>({ type: 'part' }),
+  fc.constantFrom(null, 'commentary' as const, 'final_answer' as const).map((phase): Op => ({ type: 'item', phase })),
   fc.record({ type: fc.constant('call' as const), name: fc.constantFrom('f', 'g') }),
   fc.record({ type: fc.constant('arguments' as const), call: fc.nat(3), text: word }),
 );
 
 /** Any sequence of operations that a translator can give: arguments only of calls that have begun, in any order. */
-const ops: fc.Arbitrary<Op[]> = fc.array(opKind, { maxLength: 10 }).map((kinds) => {
+const ops: fc.Arbitrary<Op[]> = fc.array(opKind, { maxLength: 12 }).map((kinds) => {
   let calls = 0;
   return kinds.flatMap((kind): Op[] => {
     if (kind.type === 'call') {
       calls += 1;
-      return [{ ...kind, index: calls - 1, id: `up_${calls - 1}` }];
+      return [{ type: 'call', name: kind.name, index: calls - 1, id: `up_${calls - 1}` }];
     }
     if (kind.type !== 'arguments') return [kind];
-    return calls === 0 ? [] : [{ type: 'arguments', index: kind.call % calls, text: kind.text }];
+    return calls === 0 || !('call' in kind) ? [] : [{ type: 'arguments', index: kind.call % calls, text: kind.text }];
   });
 });
 const answers: fc.Arbitrary<Answer> = fc.record({
@@ -56,8 +73,13 @@ function variantOf(answer: Answer): fc.Arbitrary<Answer> {
   return fc.oneof(fc.constant(answer), prefix, pieces, answers);
 }
 
+/** The same in pieces of one character; the probabilities of a piece come with its first. */
 function inSinglePieces(op: Op): Op[] {
-  return op.type === 'call' ? [op] : [...op.text].map((text) => ({ ...op, text }));
+  if (!('text' in op)) return [op];
+  return [...op.text].map((text, index): Op => {
+    if (op.type !== 'text' || !op.logprobs) return { ...op, text };
+    return { ...op, text, logprobs: index === 0 ? op.logprobs : [] };
+  });
 }
 
 /** Calls that two answers both number 0, 1, … numbered anew. */
@@ -97,19 +119,15 @@ const alone = (answer: Answer) => {
   return { builder, groups, events: groups.flat() };
 };
 
-/** What an item says, without where it stands. */
-function said(item: ModelItem): string[] {
+/** What an item says, without where it stands, and without what the next answer may tell otherwise and still be the same. */
+function said(item: ModelItem): unknown[] {
   switch (item.type) {
     case 'function_call':
       return ['call', item.status, item.name, item.arguments];
     case 'reasoning':
-      return ['reasoning', item.status, ...item.content.map((part) => part.text)];
+      return ['reasoning', item.status, item.summary, item.content];
     case 'message':
-      return [
-        'message',
-        item.status,
-        ...item.content.map((part) => `${part.type} ${'text' in part ? part.text : part.refusal}`),
-      ];
+      return ['message', item.status, item.phase, item.content.map((part) => ({ ...part, logprobs: [] }))];
   }
 }
 
@@ -125,7 +143,8 @@ function joined(events: UnnumberedEvent[]): UnnumberedEvent[] {
   for (const event of events) {
     const last = result.at(-1);
     if (last && 'delta' in last && 'delta' in event && last.type === event.type && last.item_id === event.item_id) {
-      result[result.length - 1] = { ...last, delta: last.delta + event.delta };
+      const logprobs = 'logprobs' in last && 'logprobs' in event ? [...last.logprobs, ...event.logprobs] : undefined;
+      result[result.length - 1] = { ...last, delta: last.delta + event.delta, ...(logprobs ? { logprobs } : {}) };
     } else result.push(event);
   }
   return result;
@@ -138,6 +157,13 @@ function perItem(events: UnnumberedEvent[]) {
     if ('delta' in event) texts.set(event.item_id, (texts.get(event.item_id) ?? '') + event.delta);
   }
   return { texts, others: events.filter((event) => !('delta' in event)) };
+}
+
+/** Each event is what the API says that it is. */
+function expectValid(events: UnnumberedEvent[]): void {
+  events.forEach((event, sequence_number) => {
+    expect(EVENT_SCHEMAS[event.type].safeParse({ ...event, sequence_number }).error).toBeUndefined();
+  });
 }
 
 function expectEnded(builder: OutputBuilder, events: UnnumberedEvent[]): void {
@@ -158,6 +184,7 @@ describe('the output of one run', () => {
         }
         events.push(...(abort ? builder.abort() : builder.finish(end === 'abort' ? 'completed' : end)).flat());
         expectEnded(builder, events);
+        expectValid(events);
       }),
       RUNS,
     );

@@ -14,12 +14,13 @@ const args = (index: number, content: string): Op => ({ type: 'arguments', index
 /** An event in one line: its name, the item's place, and what it says. */
 function line(event: UnnumberedEvent): string {
   const name = event.type.replace('response.', '');
-  if ('response' in event) return name;
+  if ('response' in event || 'error' in event) return name;
   const at = event.output_index;
   if ('item' in event) return `${name} ${at} ${event.item.type} ${event.item.status}`;
   if ('delta' in event) return `${name} ${at} ${event.delta}`;
   if ('arguments' in event) return `${name} ${at} ${event.name} ${event.arguments}`;
   if ('part' in event) return `${name} ${at} ${'text' in event.part ? event.part.text : event.part.refusal}`;
+  if ('annotation' in event) return `${name} ${at} ${event.annotation.url}`;
   return `${name} ${at} ${'text' in event ? event.text : event.refusal}`;
 }
 

@@ -1,23 +1,30 @@
 /** What the orchestrator does with each message: commit first, then publish what follows from the chain. */
 import {
+  type Asked,
+  type AskedCommand,
+  type ConversationCommand,
   type CreateCommand,
-  type CreateReply,
   decodeMessage,
   encodeMessage,
   type LogPosition,
   type QueueMessage,
+  type Reply,
+  type ResponseCommand,
   type ResultCommand,
 } from '@tailrace/bus';
-import { isTerminal } from '@tailrace/chain';
-import type { StoredResponse } from '@tailrace/database';
+import { hasEnded, isStored, isTerminal } from '@tailrace/chain';
+import { loadResponse, type StoredResponse } from '@tailrace/database';
 import { EMPTY_LOG } from '@tailrace/log';
-import { ApiError } from '@tailrace/protocol';
+import { ApiError, publicResponseId } from '@tailrace/protocol';
 import { crashPoint } from '@tailrace/service';
+import { cancelResponse } from './cancel-response.ts';
+import { changeConversation } from './change-conversation.ts';
 import type { OrchestratorContext } from './context.ts';
 import { type Committed, createResponse } from './create-response.ts';
 import { dispatch } from './dispatcher.ts';
 import { bringLogUpToDate, positionBefore } from './projector.ts';
 import { markStarted, recordResult } from './record-result.ts';
+import { removeResponse } from './remove-response.ts';
 
 /** A message's bytes, and whether it has been delivered before. */
 export interface ChainMessage {
@@ -39,16 +46,9 @@ export async function handleCreate(
 ): Promise<void> {
   const command = decodeMessage<CreateCommand>(message.subject, message.bytes);
   const log = context.log.child({ response_id: command.id, correlation_id: command.correlationId });
-  let committed: Committed | undefined;
-  try {
-    committed = await createResponse(context.database, command);
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    reply(context, command, { accepted: false, error: error.info, param: error.param });
-    return;
-  }
+  const committed = await orRefuse(context, command, () => createResponse(context, command));
   if (!committed) {
-    log.warn('dropped a request that nobody waits for any more');
+    log.info('no response was made');
     return;
   }
   crashPoint('after-create-commit');
@@ -61,7 +61,75 @@ export async function handleCreate(
   log.info({ fresh: committed.fresh }, 'response accepted');
 }
 
-function reply(context: OrchestratorContext, command: CreateCommand, answer: CreateReply): void {
+/** A client wants a response to stop, or to be gone. What has ended is not touched again. */
+export async function handleCancel(
+  context: OrchestratorContext,
+  message: ChainMessage,
+  signal: AbortSignal,
+): Promise<void> {
+  const command = decodeMessage<ResponseCommand>(message.subject, message.bytes);
+  const done = await orRefuse(context, command, async () => {
+    await findOwned(context, command);
+    return cancelResponse(context, command.id, signal);
+  });
+  if (done) reply(context, command, { accepted: true, existed: !done.fresh });
+  else if (done === undefined) refuse(context, command, notFound(command));
+}
+
+/** See {@link handleCancel}. */
+export async function handleDelete(
+  context: OrchestratorContext,
+  message: ChainMessage,
+  signal: AbortSignal,
+): Promise<void> {
+  const command = decodeMessage<ResponseCommand>(message.subject, message.bytes);
+  const done = await orRefuse(context, command, async () => {
+    await findOwned(context, command);
+    await cancelResponse(context, command.id, signal);
+    await removeResponse(context, command.id);
+    return true;
+  });
+  if (done) reply(context, command, { accepted: true, existed: true });
+}
+
+/** A client changes a conversation. */
+export async function handleConversation(context: OrchestratorContext, message: ChainMessage): Promise<void> {
+  const command = decodeMessage<ConversationCommand>(message.subject, message.bytes);
+  const done = await orRefuse(context, command, () => changeConversation(context, command));
+  if (done) reply(context, command, { accepted: true, ...done });
+}
+
+/** What an owner cannot read is not there. */
+async function findOwned(context: OrchestratorContext, command: ResponseCommand): Promise<void> {
+  const stored = await loadResponse(context.database, command.id);
+  if (!stored || stored.record.owner !== command.owner) throw notFound(command);
+  if (hasEnded(stored.record) && !isStored(stored.record.request)) throw notFound(command);
+}
+
+function notFound(command: ResponseCommand): ApiError {
+  return new ApiError('response_not_found', { id: publicResponseId(command.id) });
+}
+
+/** What `work` comes to; null when it refuses the command, which is told. */
+async function orRefuse<T>(
+  context: OrchestratorContext,
+  command: AskedCommand,
+  work: () => Promise<T>,
+): Promise<T | null> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    refuse(context, command, error);
+    return null;
+  }
+}
+
+function refuse(context: OrchestratorContext, command: Asked, error: ApiError): void {
+  reply(context, command, { accepted: false, error: error.info, param: error.param });
+}
+
+function reply(context: OrchestratorContext, command: Asked, answer: Reply): void {
   context.bus.nc.publish(command.replyTo, encodeMessage(answer));
 }
 
@@ -81,7 +149,7 @@ export async function handleResult(
     await markStarted(context.database, report);
     return;
   }
-  const committed = await recordResult(context.database, report);
+  const committed = await recordResult(context, report);
   if (!committed) {
     log.warn('dropped the result of a response that is not there');
     return;

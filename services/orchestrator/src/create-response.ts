@@ -1,19 +1,35 @@
 /** The transaction that begins a chain. */
 import type { CreateCommand } from '@tailrace/bus';
-import { begin, hasEnded, liveCalls, type Step, type Transition } from '@tailrace/chain';
+import {
+  type AcceptedRequest,
+  begin,
+  fitPrompt,
+  hasEnded,
+  isStored,
+  type ResponseRecord,
+  type Step,
+  type Transition,
+} from '@tailrace/chain';
 import {
   type Database,
   loadChain,
+  loadConversationItems,
   loadResponse,
   recordColumns,
+  resolveReferences,
   responseQuery,
   type StoredResponse,
   stepRow,
+  type Tables,
   toRecord,
 } from '@tailrace/database';
-import { ApiError, type InputItem, newId, publicResponseId } from '@tailrace/protocol';
+import { ApiError, newId, publicConversationId, publicResponseId } from '@tailrace/protocol';
 import { crashPoint } from '@tailrace/service';
-import { sql } from 'kysely';
+import { promptTokens } from '@tailrace/tokens';
+import { type Kysely, sql } from 'kysely';
+import type { StoreContext } from './context.ts';
+import { loadPrompt } from './history.ts';
+import { checkCalls, openCallsAmong, openCallsOf } from './open-calls.ts';
 
 /** What became of a command: the chain as it stands, and the steps that this transaction added. */
 export interface Committed extends StoredResponse {
@@ -27,34 +43,97 @@ export interface Committed extends StoredResponse {
  * command that has expired before it made one.
  * @throws ApiError when the request cannot be accepted; nothing is made then.
  */
-export async function createResponse(database: Database, command: CreateCommand): Promise<Committed | undefined> {
+export async function createResponse(
+  context: Pick<StoreContext, 'database' | 'sealer'>,
+  command: CreateCommand,
+): Promise<Committed | undefined> {
+  const { database } = context;
   const now = Date.now();
   // The client has been told to try again: what is not there yet must not come to be behind its back.
   if (command.expiresAt < now) return findCreated(database, command);
-  await checkPrevious(database, command);
-  const { id, owner, request, previousResponseId, createdAt } = command;
-  const first = begin(
-    {
-      id,
-      owner,
-      request,
-      status: 'in_progress',
-      error: null,
-      incompleteReason: null,
-      previousResponseId,
-      createdAt,
-      endedAt: null,
-    },
-    { now, newId: () => newId(now) },
-  );
+  const request = await accepted(database, command);
+  if (command.conversationId !== null) return createInConversation(context, command, request, now);
+  await checkPrevious(database, command, request);
+  const record = recordOf(command, request, null);
+  await checkLength(context, record);
+  const first = begin(record, { now, newId: () => newId(now) });
   crashPoint('before-create-commit');
   const inserted = await insertResponse(database, command, first);
   if (inserted) return { fresh: true, record: first.record, chain: first.chain, added: first.added };
   return findCreated(database, command);
 }
 
+async function accepted(database: Database, command: CreateCommand): Promise<AcceptedRequest> {
+  const { request, owner } = command;
+  const input = await resolveReferences(database, owner, request.body.input);
+  return { ...request, body: { ...request.body, input } };
+}
+
+type NewRecord = Omit<ResponseRecord, 'entries' | 'nextEvent'>;
+
+function recordOf(command: CreateCommand, request: AcceptedRequest, conversationPosition: number | null): NewRecord {
+  const { id, owner, previousResponseId, conversationId, createdAt } = command;
+  return {
+    id,
+    owner,
+    request,
+    status: 'in_progress',
+    error: null,
+    incompleteReason: null,
+    previousResponseId,
+    conversationId,
+    conversationPosition,
+    createdAt,
+    endedAt: null,
+  };
+}
+
+/** One response at a time is made in a conversation: its row is held while another one is begun. */
+async function createInConversation(
+  context: Pick<StoreContext, 'database' | 'sealer'>,
+  command: CreateCommand,
+  request: AcceptedRequest,
+  now: number,
+): Promise<Committed | undefined> {
+  const { id, owner, conversationId } = command;
+  if (conversationId === null) throw new Error('the command names no conversation');
+  const made = await context.database.transaction().execute(async (tx): Promise<Transition | undefined> => {
+    const row = await tx
+      .selectFrom('conversations')
+      .selectAll()
+      .where('id', '=', conversationId)
+      .forUpdate()
+      .executeTakeFirst();
+    if (!row || row.owner !== owner) {
+      const detail = { id: publicConversationId(conversationId) };
+      throw new ApiError('conversation_not_found', detail, { param: 'conversation' });
+    }
+    if (await responseQuery(tx, id).executeTakeFirst()) return undefined;
+    if (row.active_response_id !== null && (await isLive(tx, row.active_response_id))) {
+      throw new ApiError('conversation_locked', {}, { param: 'conversation' });
+    }
+    const position = Number(row.next_position);
+    const items = await loadConversationItems(tx, conversationId, position);
+    checkCalls(openCallsAmong(items.map(({ item }) => item)), request);
+    const record = recordOf(command, request, position);
+    await checkLength({ database: tx, sealer: context.sealer }, record);
+    const first = begin(record, { now, newId: () => newId(now) });
+    await tx.updateTable('conversations').set({ active_response_id: id }).where('id', '=', conversationId).execute();
+    await insertResponse(tx, command, first);
+    crashPoint('before-create-commit');
+    return first;
+  });
+  if (!made) return findCreated(context.database, command);
+  return { fresh: true, record: made.record, chain: made.chain, added: made.added };
+}
+
+async function isLive(database: Kysely<Tables>, id: string): Promise<boolean> {
+  const row = await database.selectFrom('responses').select('ended_at').where('id', '=', id).executeTakeFirst();
+  return row !== undefined && row.ended_at === null;
+}
+
 /** One statement, and so one transaction: the response, and its first steps if it was not there before. */
-async function insertResponse(database: Database, command: CreateCommand, first: Transition): Promise<boolean> {
+async function insertResponse(database: Kysely<Tables>, command: CreateCommand, first: Transition): Promise<boolean> {
   const { record } = first;
   const response = database
     .insertInto('responses')
@@ -64,6 +143,8 @@ async function insertResponse(database: Database, command: CreateCommand, first:
       request: JSON.stringify(record.request),
       body_hash: command.bodyHash,
       previous_response_id: record.previousResponseId,
+      conversation_id: record.conversationId,
+      conversation_position: record.conversationPosition,
       correlation_id: command.correlationId,
       created_at: new Date(record.createdAt),
       ...recordColumns(record, record.createdAt),
@@ -90,39 +171,32 @@ async function findCreated(database: Database, command: CreateCommand): Promise<
   return { fresh: false, record: toRecord(row), chain: await loadChain(database, command.id), added: [] };
 }
 
-/** A request may only go on from a response of the same owner that has ended, and must answer its open calls. */
-async function checkPrevious(database: Database, command: CreateCommand): Promise<void> {
-  const { previousResponseId, owner, request } = command;
-  if (previousResponseId === null) return checkCalls([], request.body.input);
+/** A request may only go on from a stored response of the same owner that has ended, and must answer its open calls. */
+async function checkPrevious(database: Database, command: CreateCommand, request: AcceptedRequest): Promise<void> {
+  const { previousResponseId, owner, detached } = command;
+  if (previousResponseId === null || detached) return checkCalls(openCallsAmong(request.context ?? []), request);
   const previous = await loadResponse(database, previousResponseId);
   const id = publicResponseId(previousResponseId);
-  if (!previous || previous.record.owner !== owner) {
+  if (!previous || previous.record.owner !== owner || !isStored(previous.record.request)) {
     throw new ApiError('previous_response_not_found', { id }, { param: 'previous_response_id' });
   }
   if (!hasEnded(previous.record)) {
     throw new ApiError('previous_response_in_progress', { id }, { param: 'previous_response_id' });
   }
-  checkCalls(openCalls(previous.chain), request.body.input);
+  checkCalls(openCallsOf(previous.chain), request);
 }
 
-/** Every call has one output after it, and every output a call before it: model servers refuse anything else. */
-function checkCalls(open: readonly string[], input: readonly InputItem[]): void {
-  const waiting = new Set(open);
-  for (const item of input) {
-    if (item.type === 'function_call') waiting.add(item.call_id);
-    if (item.type !== 'function_call_output' || waiting.delete(item.call_id)) continue;
-    throw new ApiError('unknown_call_id', { call_id: item.call_id }, { param: 'input' });
-  }
-  const [missing] = waiting;
-  if (missing !== undefined) throw new ApiError('tool_output_missing', { call_id: missing }, { param: 'input' });
-}
-
-/** The calls of the last model step that nothing has answered. */
-function openCalls(chain: readonly Step[]): string[] {
-  const model = chain.findLast((step) => step.kind === 'model_call');
-  if (model?.kind !== 'model_call' || model.outcome.state !== 'completed') return [];
-  const run = new Set(chain.flatMap((step) => (step.kind === 'tool_call' ? [step.request.call_id] : [])));
-  return liveCalls(model.outcome.result)
-    .map((call) => call.call_id)
-    .filter((call) => !run.has(call));
+/** Where the operator has said how much a model's window holds, what does not fit and must not be cut is refused. */
+async function checkLength(
+  context: { database: Kysely<Tables>; sealer: StoreContext['sealer'] },
+  record: NewRecord,
+): Promise<void> {
+  const { request } = record;
+  const window = request.context_window ?? null;
+  if (window === null) return;
+  const limit = window - (request.body.max_output_tokens ?? 0);
+  const whole = await loadPrompt(context, record, []);
+  const shown = request.body.truncation === 'auto' ? fitPrompt(whole, limit, promptTokens) : whole;
+  const tokens = promptTokens(shown);
+  if (tokens > limit) throw new ApiError('context_length_exceeded', { tokens, limit }, { param: 'input' });
 }

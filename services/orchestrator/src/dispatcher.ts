@@ -1,8 +1,10 @@
 /** Hands steps to the workers. */
 import { encodeMessage, type LogPosition, publishUntilStored, type Work, workSubject } from '@tailrace/bus';
-import { chatRequest, outputOf, type Step } from '@tailrace/chain';
-import { loadTurns, type StoredResponse } from '@tailrace/database';
+import { fitPrompt, outputOf, type Prompt, type Step } from '@tailrace/chain';
+import type { StoredResponse } from '@tailrace/database';
+import { promptTokens } from '@tailrace/tokens';
 import type { OrchestratorContext } from './context.ts';
+import { loadPrompt } from './history.ts';
 
 /** How a step is handed out. */
 export interface Dispatch {
@@ -27,11 +29,9 @@ export async function dispatch(
   switch (step.kind) {
     case 'model_call': {
       const { model } = step.request;
-      const { previousResponseId, request } = stored.record;
-      const earlier = previousResponseId === null ? [] : await loadTurns(context.database, previousResponseId);
-      const chat = chatRequest([...earlier, { request, chain: stored.chain }]);
+      const prompt = await fittingPrompt(context, stored);
       const outputIndex = outputOf(stored.chain).length;
-      work = { kind: step.kind, ...common, model, chat, log: position, outputIndex, takeover };
+      work = { kind: step.kind, ...common, model, prompt, log: position, outputIndex, takeover };
       subject = workSubject({ kind: 'model', name: model }, 'default');
       break;
     }
@@ -43,4 +43,12 @@ export async function dispatch(
     }
   }
   await publishUntilStored(context.bus, subject, encodeMessage(work), `${step.id}.${step.attempt}`, signal);
+}
+
+/** What the model is told: cut to its window where the client allows that, and the operator has said how much it holds. */
+async function fittingPrompt(context: OrchestratorContext, { record, chain }: StoredResponse): Promise<Prompt> {
+  const whole = await loadPrompt(context, record, chain);
+  const { context_window: window, body } = record.request;
+  if (!window || body.truncation !== 'auto') return whole;
+  return fitPrompt(whole, window - (whole.max_output_tokens ?? 0), promptTokens);
 }

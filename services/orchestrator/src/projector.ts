@@ -75,6 +75,7 @@ async function endPosition(target: LogTarget): Promise<LogPosition> {
   return end ? positionAfter(end.meta, end.streamSeq) : EMPTY_LOG;
 }
 
-function logOf(context: OrchestratorContext, id: ResponseId): LogTarget {
+/** A response's log, as this process writes and reads it. */
+export function logOf(context: OrchestratorContext, id: ResponseId): LogTarget {
   return { bus: context.bus, partition: partitionOf(id, context.partitions), id };
 }

@@ -16,6 +16,7 @@ export async function applyConfig(database: Database, config: RegistryConfig, se
     }
     for (const model of config.models) await applyModel(tx, model, sealer);
     for (const tool of config.tools) await applyTool(tx, tool, sealer);
+    for (const webhook of config.webhooks) await applyWebhook(tx, webhook, sealer);
   });
 }
 
@@ -24,10 +25,11 @@ type ConfiguredTool = RegistryConfig['tools'][number];
 
 async function applyModel(tx: Transaction<Tables>, model: ConfiguredModel, sealer: Sealer): Promise<void> {
   const { name, groups, concurrency } = model;
+  const row = { groups, concurrency, context_window: model.context_window ?? null };
   await tx
     .insertInto('registry_models')
-    .values({ name, groups, concurrency })
-    .onConflict((conflict) => conflict.column('name').doUpdateSet({ groups, concurrency }))
+    .values({ name, ...row })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet(row))
     .execute();
   const present = await tx.selectFrom('registry_upstreams').selectAll().where('model', '=', name).execute();
   await tx.deleteFrom('registry_upstreams').where('model', '=', name).execute();
@@ -44,6 +46,7 @@ async function applyModel(tx: Transaction<Tables>, model: ConfiguredModel, seale
       api_key_sealed: same ?? (upstream.api_key === undefined ? null : sealer.seal(upstream.api_key)),
       api_key_hash: hash,
       upstream_model: upstream.model,
+      dialect: upstream.dialect,
     };
   });
   await tx.insertInto('registry_upstreams').values(rows).execute();
@@ -76,10 +79,29 @@ async function applyTool(tx: Transaction<Tables>, tool: ConfiguredTool, sealer: 
     timeout_ms: tool.timeout_ms,
     concurrency: tool.concurrency,
     idempotent: tool.idempotent,
+    client_override: tool.client_override,
   };
   await tx
     .insertInto('registry_tools')
     .values({ name: tool.name, ...row })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet(row))
+    .execute();
+}
+
+async function applyWebhook(
+  tx: Transaction<Tables>,
+  webhook: RegistryConfig['webhooks'][number],
+  sealer: Sealer,
+): Promise<void> {
+  const { name, url, secret, events, owners } = webhook;
+  const before = await tx.selectFrom('registry_webhooks').selectAll().where('name', '=', name).executeTakeFirst();
+  const secret_hash = hashKey(secret);
+  const kept = before?.secret_hash === secret_hash && sealer.canOpen(before.secret_sealed);
+  const secret_sealed = kept ? before.secret_sealed : sealer.seal(secret);
+  const row = { url, secret_sealed, secret_hash, events, owners: owners ?? null };
+  await tx
+    .insertInto('registry_webhooks')
+    .values({ name, ...row })
     .onConflict((conflict) => conflict.column('name').doUpdateSet(row))
     .execute();
 }
@@ -96,15 +118,22 @@ export async function loadSnapshot(database: Database): Promise<RegistrySnapshot
       const tools = await tx.selectFrom('registry_tools').selectAll().orderBy('name').execute();
       return {
         keys,
-        models: models.map((model) => ({
+        models: models.map(({ context_window, ...model }) => ({
           ...model,
+          contextWindow: context_window,
           upstreams: upstreams
             .filter((upstream) => upstream.model === model.name)
-            .map((row) => ({ baseUrl: row.base_url, apiKey: row.api_key_sealed, model: row.upstream_model })),
+            .map((row) => ({
+              baseUrl: row.base_url,
+              apiKey: row.api_key_sealed,
+              model: row.upstream_model,
+              dialect: row.dialect,
+            })),
         })),
-        tools: tools.map(({ timeout_ms, headers, ...tool }) => ({
+        tools: tools.map(({ timeout_ms, client_override, headers, ...tool }) => ({
           ...tool,
           timeoutMs: timeout_ms,
+          clientOverride: client_override,
           headers: Object.fromEntries(Object.entries(headers).map(([name, { sealed }]) => [name, sealed])),
         })),
       };

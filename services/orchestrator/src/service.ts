@@ -20,11 +20,21 @@ import {
   sealingSecret,
 } from '@tailrace/service';
 import Fastify from 'fastify';
-import { type ChainMessage, handleCreate, handleResult, kindOf } from './commands.ts';
+import {
+  type ChainMessage,
+  handleCancel,
+  handleConversation,
+  handleCreate,
+  handleDelete,
+  handleResult,
+  kindOf,
+} from './commands.ts';
 import type { orchestratorEnv } from './config.ts';
 import type { OrchestratorContext } from './context.ts';
+import { tidy } from './janitor.ts';
 import { applyConfig, loadSnapshot } from './registry-store.ts';
 import { sweep } from './sweep.ts';
+import { WebhookSender } from './webhook-sender.ts';
 
 type Config = ReturnType<typeof readEnv<typeof orchestratorEnv>>;
 
@@ -43,7 +53,14 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
   if (config.TAILRACE_CONFIG) await applyConfig(database, await readRegistryConfig(config.TAILRACE_CONFIG), sealer);
   await publishRegistry(bus, await loadSnapshot(database));
 
-  const context: OrchestratorContext = { bus, database, log, partitions: config.PARTITIONS };
+  const context: OrchestratorContext = {
+    bus,
+    database,
+    log,
+    partitions: config.PARTITIONS,
+    sealer,
+    retention: { storedMs: config.RESPONSE_RETENTION, unstoredMs: config.UNSTORED_RETENTION },
+  };
   const stopping = new AbortController();
   const consumers = await startConsumers(context, config);
   const durables = consumers.map(({ durable }) => durable);
@@ -54,6 +71,17 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
     await publishRegistry(bus, await loadSnapshot(database));
   });
 
+  const tidying = repeat(config.TIDY_EVERY_MS, stopping.signal, log, 'tidying', async () => {
+    await tidy(context, stopping.signal);
+  });
+  const webhooks = new WebhookSender(context, {
+    everyMs: config.WEBHOOK_EVERY_MS,
+    timeoutMs: config.WEBHOOK_TIMEOUT_MS,
+    concurrency: config.WEBHOOK_CONCURRENCY,
+    policy: { firstMs: config.WEBHOOK_RETRY_FIRST, maxMs: config.WEBHOOK_RETRY_MAX, forMs: config.WEBHOOK_RETRY_FOR },
+  });
+  webhooks.start();
+
   const app = Fastify();
   addOpsRoutes(app, createMetrics(), [natsCheck(bus), { name: 'postgres', check: () => pingDatabase(database) }]);
   const address = await app.listen({ host: config.HOST, port: config.PORT });
@@ -61,8 +89,11 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
   return {
     async stop() {
       stopping.abort();
-      await Promise.all(consumers.map(({ consumer }) => consumer.stop(config.DRAIN_MS)));
-      await Promise.all([sweeping, publishing]);
+      await Promise.all([
+        ...consumers.map(({ consumer }) => consumer.stop(config.DRAIN_MS)),
+        webhooks.stop(config.DRAIN_MS),
+      ]);
+      await Promise.all([sweeping, publishing, tidying]);
       await app.close();
       await bus.close();
       await database.destroy();
@@ -101,6 +132,12 @@ async function handle(context: OrchestratorContext, message: QueueMessage, signa
     switch (kindOf(message)) {
       case 'create':
         return await handleCreate(context, chainMessage, signal);
+      case 'cancel':
+        return await handleCancel(context, chainMessage, signal);
+      case 'delete':
+        return await handleDelete(context, chainMessage, signal);
+      case 'conversation':
+        return await handleConversation(context, chainMessage);
       case 'result':
         return await handleResult(context, chainMessage, signal);
       default:

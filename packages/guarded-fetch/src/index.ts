@@ -1,0 +1,9 @@
+/** HTTP to addresses that a request has named: never to what only this machine or its network can reach. */
+export { GuardedFetchError, type GuardedFetchErrorCode } from './error.ts';
+export {
+  type FetchedAnswer,
+  GuardedFetch,
+  type GuardedFetchOptions,
+  type GuardedPost,
+  type LookupAll,
+} from './guarded-fetch.ts';

@@ -1,0 +1,137 @@
+/** A response that is about to be: everything decided, nothing committed. Whatever way a request comes, it goes through here. */
+import { createHash } from 'node:crypto';
+import { initialResource } from '@tailrace/chain';
+import { decodeFrames, type Follower } from '@tailrace/log';
+import {
+  ApiError,
+  type CreateResponseBody,
+  idempotentResponseId,
+  type KeptItem,
+  newId,
+  type ResponseId,
+  type ResponseResource,
+} from '@tailrace/protocol';
+import type { RegisteredKey } from '@tailrace/registry';
+import { type Acceptable, acceptRequest } from './accept.ts';
+import type { GatewayContext } from './context.ts';
+import { readItems } from './input-files.ts';
+import type { Done } from './orchestrator-client.ts';
+import { readResponse } from './retrieve.ts';
+
+/** See the file's head. */
+export interface NewResponse extends Acceptable {
+  id: ResponseId;
+  key: RegisteredKey;
+  /** The request carries its whole history; the previous response is only named. */
+  detached: boolean;
+  bodyHash: string | null;
+  /** Milliseconds since the epoch. */
+  createdAt: number;
+  correlationId: string;
+}
+
+/** What comes with a body. */
+export interface Origin {
+  correlationId: string;
+  idempotencyKey: string | null;
+  /** What was said before, where nobody stores it. */
+  context?: KeptItem[];
+  /** What the response is made for, when it is not a client's turn: then no tool of the server takes part in it. */
+  purpose?: 'compaction';
+}
+
+/**
+ * Decides what a valid body amounts to.
+ * @throws ApiError when it cannot be accepted.
+ */
+export async function prepareResponse(
+  context: GatewayContext,
+  key: RegisteredKey,
+  body: CreateResponseBody,
+  origin: Origin,
+): Promise<NewResponse> {
+  const registry = context.registry.current();
+  if (!registry) throw new ApiError('unavailable', { reason: 'the registry has not arrived yet' });
+  const acceptable = acceptRequest(body, key, registry, context.maxIterations);
+  const { request } = acceptable;
+  const input = await readItems(context, key.owner, request.body.input);
+  const createdAt = Date.now();
+  const { correlationId, idempotencyKey, purpose } = origin;
+  return {
+    ...acceptable,
+    request: {
+      ...request,
+      body: { ...request.body, input },
+      ...(purpose === undefined ? {} : { purpose, server_tools: [] }),
+      ...(origin.context === undefined ? {} : { context: origin.context }),
+    },
+    id: idempotencyKey === null ? newId(createdAt) : idempotentResponseId(key.owner, idempotencyKey),
+    key,
+    detached: origin.context !== undefined,
+    bodyHash: idempotencyKey === null ? null : createHash('sha256').update(JSON.stringify(body)).digest('hex'),
+    createdAt,
+    correlationId,
+  };
+}
+
+/** Resolves when the response is committed. */
+export function commitResponse(context: GatewayContext, made: NewResponse): Promise<Done> {
+  const { key, ...command } = made;
+  return context.orchestrator.ask('create', { ...command, owner: key.owner });
+}
+
+/** A response in the background as it is at its beginning. */
+export function queuedResource(made: NewResponse): ResponseResource {
+  const { id, key, request, previousResponseId, conversationId, createdAt } = made;
+  // What it refers to has not been looked up here, and is not shown.
+  const shown = { ...request, body: { ...request.body, input: [] } };
+  const resource = initialResource({
+    id,
+    owner: key.owner,
+    request: shown,
+    previousResponseId,
+    conversationId,
+    conversationPosition: null,
+    status: 'queued',
+    error: null,
+    incompleteReason: null,
+    createdAt,
+    endedAt: null,
+    entries: 1,
+    nextEvent: 0,
+  });
+  return { ...resource, status: 'queued' };
+}
+
+/**
+ * Waits for the end, which carries the whole response.
+ * @throws ApiError `unavailable` when the gateway stops first.
+ */
+export async function awaitEnd(
+  context: GatewayContext,
+  follower: Follower,
+  { id, key, request, correlationId }: Pick<NewResponse, 'id' | 'key' | 'request' | 'correlationId'>,
+  fresh: boolean,
+): Promise<ResponseResource> {
+  const finished = context.streams.enter(() => follower.close());
+  const left = context.abandonment.watch({ id, owner: key.owner, request, correlationId });
+  let ended = false;
+  try {
+    for await (const event of follower.events({ fresh })) {
+      if (event.type === 'message' && event.message.meta.ended !== null) {
+        ended = true;
+        const last = decodeFrames(event.message.bytes).at(-1);
+        if (last && 'response' in last) return last.response;
+      }
+      if (event.type === 'empty') {
+        const stored = await readResponse(context, id, key.owner, { unstored: true });
+        ended = stored.ended;
+        if (ended) return stored.resource;
+      }
+    }
+  } finally {
+    left(ended);
+    finished();
+  }
+  throw new ApiError('unavailable', { reason: 'the gateway is stopping; the response goes on' });
+}

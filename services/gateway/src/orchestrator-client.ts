@@ -1,0 +1,88 @@
+/** Asks the orchestrator for something, and waits until it is committed, or refused. */
+import { randomBytes } from 'node:crypto';
+import { createInbox } from '@nats-io/nats-core';
+import {
+  type Asked,
+  type AskedCommand,
+  type Bus,
+  type ConversationCommand,
+  type CreateCommand,
+  chainSubject,
+  decodeMessage,
+  encodeMessage,
+  PublishRejected,
+  PublishUncertain,
+  partitionOf,
+  publishPayload,
+  type Reply,
+  type ResponseCommand,
+} from '@tailrace/bus';
+import { ApiError } from '@tailrace/protocol';
+
+/** How the orchestrator is asked. */
+export interface OrchestratorClientOptions {
+  bus: Bus;
+  partitions: number;
+  /** Milliseconds until a request without an answer is given up; the orchestrator drops it then. */
+  timeoutMs: number;
+}
+
+/** The commands by their kind, without what the client adds itself. */
+interface Commands {
+  create: Unsent<CreateCommand>;
+  cancel: Unsent<ResponseCommand>;
+  delete: Unsent<ResponseCommand>;
+  conversation: Unsent<ConversationCommand>;
+}
+type Unsent<Command extends Asked> = Omit<Command, 'replyTo' | 'expiresAt'>;
+
+/** What was done. */
+export type Done = Omit<Extract<Reply, { accepted: true }>, 'accepted'>;
+
+/** One inbox for the answers to all requests of the process. */
+export class OrchestratorClient {
+  readonly #options: OrchestratorClientOptions;
+  readonly #prefix = createInbox();
+  readonly #waiting = new Map<string, (reply: Reply) => void>();
+
+  constructor(options: OrchestratorClientOptions) {
+    this.#options = options;
+    options.bus.nc.subscribe(`${this.#prefix}.*`, {
+      callback: (error, msg) => {
+        if (error) return;
+        this.#waiting.get(msg.subject.slice(this.#prefix.length + 1))?.(decodeMessage(msg.subject, msg.data));
+      },
+    });
+  }
+
+  /**
+   * Resolves when it is committed; tells whether it had been done before.
+   * @throws ApiError the refusal, or `unavailable` when no answer comes in time.
+   */
+  async ask<Kind extends keyof Commands>(kind: Kind, command: Commands[Kind]): Promise<Done> {
+    const { bus, partitions, timeoutMs } = this.#options;
+    const inbox = randomBytes(9).toString('base64url');
+    let timer: NodeJS.Timeout | undefined;
+    const answer = new Promise<Reply>((resolve, reject) => {
+      this.#waiting.set(inbox, resolve);
+      timer = setTimeout(() => {
+        reject(new ApiError('unavailable', { reason: 'nothing could be stored in time' }));
+      }, timeoutMs);
+    });
+    const asked = { ...command, replyTo: `${this.#prefix}.${inbox}`, expiresAt: Date.now() + timeoutMs };
+    const subject = chainSubject(partitionOf(command.id, partitions), kind);
+    const stored = publishPayload(bus, subject, encodeMessage(asked as AskedCommand)).catch((error: unknown) => {
+      if (!(error instanceof PublishRejected) && !(error instanceof PublishUncertain)) throw error;
+      throw new ApiError('unavailable', { reason: 'the message queue does not answer' }, { cause: error });
+    });
+    try {
+      const [reply] = await Promise.all([answer, stored]);
+      if (!reply.accepted) throw ApiError.from(reply.error, reply.param);
+      const { accepted: _accepted, ...done } = reply;
+      return done;
+    } finally {
+      clearTimeout(timer);
+      this.#waiting.delete(inbox);
+    }
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * Cancels a response, whoever works on it: its log is closed first, so that nothing more can be written to it, then what
+ * had been published is recorded with the end. A worker that does not hear of it finds the log closed.
+ */
+import { cancelledSubject } from '@tailrace/bus';
+import { cancel, hasEnded, isTerminal, type ModelResult, type ModelStep } from '@tailrace/chain';
+import { loadChain, loadResponse, responseQuery, type StoredResponse, toRecord } from '@tailrace/database';
+import type { ModelItem, ResponseId, StepId, Usage } from '@tailrace/protocol';
+import { crashPoint } from '@tailrace/service';
+import { countTokens, promptTokens } from '@tailrace/tokens';
+import { closeStepLog } from './close-step-log.ts';
+import type { OrchestratorContext } from './context.ts';
+import type { Committed } from './create-response.ts';
+import { loadPrompt } from './history.ts';
+import { bringLogUpToDate } from './projector.ts';
+import { writeEntry } from './write-entry.ts';
+
+/**
+ * Cancels a response; undefined when there is none. `fresh` is false for one that had ended already.
+ * @throws whatever aborts `signal`.
+ */
+export async function cancelResponse(
+  context: OrchestratorContext,
+  id: ResponseId,
+  signal: AbortSignal,
+): Promise<Committed | undefined> {
+  for (;;) {
+    const stored = await loadResponse(context.database, id);
+    if (!stored) return undefined;
+    if (hasEnded(stored.record)) return { ...stored, fresh: false, added: [] };
+    context.bus.nc.publish(cancelledSubject(id));
+    const closed = await closeLog(context, stored, signal);
+    crashPoint('before-cancel-commit');
+    const committed = await commitCancel(context, stored, closed);
+    if (committed === 'moved on') continue;
+    crashPoint('after-cancel-commit');
+    if (committed?.fresh) await bringLogUpToDate(context, committed, undefined, signal);
+    return committed;
+  }
+}
+
+interface Closed {
+  partial: Map<StepId, ModelResult>;
+  nextEvent: number;
+}
+
+/** Nothing more can be appended for the model step that is open; what it has published is known then. */
+async function closeLog(context: OrchestratorContext, stored: StoredResponse, signal: AbortSignal): Promise<Closed> {
+  const position = await bringLogUpToDate(context, stored, undefined, signal);
+  const partial = new Map<StepId, ModelResult>();
+  const step = stored.chain.find(isOpenModelStep);
+  if (!step) return { partial, nextEvent: position.nextEvent };
+  const { items, end } = await closeStepLog(context, stored, step, signal);
+  if (items.length > 0) {
+    const usage = await estimate(context, stored, items);
+    partial.set(step.id, { items: items.map((item) => ({ item })), finish: 'stop', usage });
+  }
+  return { partial, nextEvent: end.nextEvent };
+}
+
+function isOpenModelStep(step: StoredResponse['chain'][number]): step is ModelStep {
+  return step.kind === 'model_call' && step.parentStepId === null && !isTerminal(step);
+}
+
+/** An upstream that was cut off tells no usage. */
+async function estimate(
+  context: OrchestratorContext,
+  { record, chain }: StoredResponse,
+  items: readonly ModelItem[],
+): Promise<Usage> {
+  const input = promptTokens(await loadPrompt(context, record, chain));
+  const reasoning = countTokens(items.map(reasoningText).join(''));
+  const output = reasoning + countTokens(items.map(spokenText).join(''));
+  return {
+    input_tokens: input,
+    input_tokens_details: { cached_tokens: 0 },
+    output_tokens: output,
+    output_tokens_details: { reasoning_tokens: reasoning },
+    total_tokens: input + output,
+  };
+}
+
+function reasoningText(item: ModelItem): string {
+  return item.type === 'reasoning' ? [...item.summary, ...item.content].map((part) => part.text).join('') : '';
+}
+
+function spokenText(item: ModelItem): string {
+  switch (item.type) {
+    case 'message':
+      return item.content.map((part) => (part.type === 'refusal' ? part.refusal : part.text)).join('');
+    case 'function_call':
+      return `${item.name}${item.arguments}`;
+    case 'reasoning':
+      return '';
+  }
+}
+
+/** The entry that ends the response, unless its chain has gone on since the log was closed. */
+async function commitCancel(
+  context: OrchestratorContext,
+  seen: StoredResponse,
+  closed: Closed,
+): Promise<Committed | undefined | 'moved on'> {
+  const { id, entries } = seen.record;
+  return context.database.transaction().execute(async (tx) => {
+    const row = await responseQuery(tx, id).forUpdate().executeTakeFirst();
+    if (!row) return undefined;
+    const record = toRecord(row);
+    const chain = await loadChain(tx, id);
+    if (hasEnded(record)) return { record, chain, fresh: false, added: [] };
+    if (record.entries !== entries) return 'moved on';
+    const now = Date.now();
+    const next = cancel(record, chain, closed, now);
+    if (!next) return { record, chain, fresh: false, added: [] };
+    await writeEntry(tx, context, next, now);
+    return { record: next.record, chain: next.chain, fresh: true, added: [] };
+  });
+}
