@@ -63,7 +63,8 @@ CREATE TABLE webhook_deliveries (
   CHECK ((state = 'pending') = (ended_at IS NULL))
 );
 
-CREATE INDEX webhook_deliveries_due ON webhook_deliveries (next_attempt_at) WHERE state = 'pending';
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries (webhook, next_attempt_at) WHERE state = 'pending';
+CREATE INDEX webhook_deliveries_response ON webhook_deliveries (response_id);
 CREATE INDEX webhook_deliveries_owner ON webhook_deliveries (owner, id);
 
 -- Tokens that fit into one request and its answer.

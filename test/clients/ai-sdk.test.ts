@@ -106,6 +106,15 @@ test('a structured output', async () => {
 test('an error of the request, and one of the model server', async () => {
   const refused = generateText({ model: openai('gpt-0'), prompt: 'Hi', maxRetries: 0 });
   await expect(refused).rejects.toMatchObject({ statusCode: 404 });
-  const failing = generateText({ model: openai('demo'), prompt: '!error 400 Too rude.', maxRetries: 0 });
-  await expect(failing).rejects.toThrow(/Too rude/);
+  const errors: unknown[] = [];
+  const failing = streamText({
+    model: openai('demo'),
+    prompt: '!error 400 Too rude.',
+    maxRetries: 0,
+    onError: ({ error }) => {
+      errors.push(error);
+    },
+  });
+  await failing.consumeStream();
+  expect(errors).toMatchObject([{ message: expect.stringContaining('Too rude') }]);
 });

@@ -63,10 +63,11 @@ describe('an error that another try would not mend', () => {
     const asked = script('!error 400 The prompt is too rude.');
     const response = await client.responses.create({ model: 'demo', input: asked.text });
     const error = { code: 'upstream_error', message: 'The model server answered 400: The prompt is too rude.' };
-    expect(response).toMatchObject({ status: 'failed', error, output: [], usage: null });
+    expect(response).toMatchObject({ status: 'failed', error, output: [], usage: { total_tokens: 0 } });
     expect(await modelCalls(asked)).toBe(1);
-    const { types, response: streamed } = await watch(script('!error 400 The prompt is too rude.'));
-    expect(types).toEqual(['response.created', 'response.in_progress', 'response.failed']);
+    const { types, events, response: streamed } = await watch(script('!error 400 The prompt is too rude.'));
+    expect(types).toEqual(['response.created', 'response.in_progress', 'error', 'response.failed']);
+    expect(events.at(-2)).toMatchObject({ error: { type: 'model_error', ...error, param: null } });
     expect(streamed.error).toEqual(error);
   });
 

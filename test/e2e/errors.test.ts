@@ -12,7 +12,10 @@ let client: OpenAI;
 let before: number;
 
 beforeAll(async () => {
-  stack = await testStack({ env: { BODY_LIMIT_BYTES: String(BODY_LIMIT_BYTES) } });
+  stack = await testStack({
+    env: { BODY_LIMIT_BYTES: String(BODY_LIMIT_BYTES) },
+    config: { tools: [{ name: 'kept', kind: 'http', url: 'http://127.0.0.1:9/kept' }] },
+  });
   client = stack.openai();
 });
 afterAll(() => stack.stop());
@@ -67,11 +70,11 @@ describe('who asks', () => {
     const url = `${stack.gateways[0]}/v1/responses`;
     const body = JSON.stringify({ model: 'demo', input: 'Hi' });
     const init = { method: 'POST', body, headers: { 'content-type': 'application/json' } };
-    await expectEnvelope(await fetch(url, init), denied('missing_api_key'));
+    await expectEnvelope(await stack.validatingFetch(url, init), denied('missing_api_key'));
     await expectEnvelope(await post(body, { authorization: 'Basic abc' }), denied('missing_api_key'));
     await expectEnvelope(await post(body, { authorization: 'Bearer sk-wrong' }), denied('invalid_api_key'));
-    await expectEnvelope(await fetch(`${url}/${UNKNOWN_ID}`), denied('missing_api_key'));
-    await expectEnvelope(await fetch(`${url}/${UNKNOWN_ID}/steps`), denied('missing_api_key'));
+    await expectEnvelope(await stack.validatingFetch(`${url}/${UNKNOWN_ID}`), denied('missing_api_key'));
+    await expectEnvelope(await stack.validatingFetch(`${url}/${UNKNOWN_ID}/steps`), denied('missing_api_key'));
   });
 
   test('the key is looked at before the body', async () => {
@@ -79,7 +82,7 @@ describe('who asks', () => {
   });
 
   test('the official client throws its authentication error', async () => {
-    const stranger = new OpenAI({ baseURL: `${stack.gateways[0]}/v1`, apiKey: 'sk-wrong' });
+    const stranger = stack.openai(0, { apiKey: 'sk-wrong' });
     await expect(stranger.responses.create({ model: 'demo', input: 'Hi' })).rejects.toThrow(OpenAI.AuthenticationError);
   });
 });
@@ -158,17 +161,17 @@ describe('what is asked', () => {
       { tools: [tool('a'), tool('b'), tool('a')] },
       invalid('duplicate_tool_name', 'tools[2].name'),
     ],
-    ['a name of a tool of the server', { tools: [tool('get_time')] }, invalid('tool_name_taken', 'tools[0].name')],
+    ['a name of a tool of the server', { tools: [tool('kept')] }, invalid('tool_name_taken', 'tools[0].name')],
     ['an unknown tool choice', { tool_choice: 'sometimes' }, invalid('invalid_value', 'tool_choice')],
     [
       'a choice of a tool that there is not',
       { tool_choice: { type: 'function', name: 'fly' } },
-      invalid('invalid_value', 'tool_choice'),
+      invalid('tool_choice_unknown', 'tool_choice'),
     ],
     [
       'an allowed tool that there is not',
       { tool_choice: { type: 'allowed_tools', tools: [tool('get_time'), tool('fly')] } },
-      invalid('invalid_value', 'tool_choice'),
+      invalid('tool_choice_unknown', 'tool_choice'),
     ],
     ['an unknown include', { include: ['everything'] }, invalid('invalid_value', 'include[0]')],
   ];
@@ -237,7 +240,9 @@ describe('where there is nothing', () => {
   test('an unknown route, and a wrong method', async () => {
     await expectEnvelope(await stack.fetch('/v1/nothing'), missing('route_not_found'));
     await expectEnvelope(await stack.fetch('/'), missing('route_not_found'));
-    await expectEnvelope(await stack.fetch('/v1/responses', { method: 'PUT', body: '{}' }), missing('route_not_found'));
+    const put = await stack.fetch('/v1/responses', { method: 'PUT', body: '{}' });
+    expect(put.headers.get('allow')).toBe('POST');
+    await expectEnvelope(put, invalid('method_not_allowed', null, 405));
   });
 
   test.each([UNKNOWN_ID, 'resp_1', 'nonsense', `resp_${'Z'.repeat(32)}`, '%00', "resp_'; DROP TABLE responses; --"])(

@@ -11,6 +11,7 @@ let stack: TestStack;
 
 beforeAll(async () => {
   stack = await testStack({ env: { LOG_MAX_AGE: '2s' } });
+  stack.checks.allowLostLogs();
 });
 afterAll(() => stack.stop());
 

@@ -42,7 +42,7 @@ async function start(role: ServiceRole, env: Record<string, string>): Promise<Se
 
 function ask(url: string, path: string, body?: unknown): Promise<Response> {
   const headers = { authorization: `Bearer ${stack.apiKey}`, 'content-type': 'application/json' };
-  return fetch(`${url}${path}`, {
+  return stack.validatingFetch(`${url}${path}`, {
     headers,
     ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
   });

@@ -79,12 +79,13 @@ describe('readiness tells the truth', () => {
     await using gateway = await startProcess('gateway', {
       NATS_URL: nats.through(stack.natsUrl),
       DATABASE_URL: postgres.through(stack.databaseUrl),
+      TAILRACE_SECRET_KEY: SECRET,
       NATS_TIMEOUT_MS: '500',
       ACCEPT_TIMEOUT_MS: '800',
     });
     await isReady(gateway.url);
     const ask = (path: string, init: RequestInit = {}) =>
-      fetch(`${gateway.url}${path}`, {
+      stack.validatingFetch(`${gateway.url}${path}`, {
         ...init,
         headers: { authorization: `Bearer ${stack.apiKey}`, 'content-type': 'application/json' },
       });

@@ -31,8 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => stack.stop());
 
-const as = (key: string, gateway = 0) =>
-  new OpenAI({ baseURL: `${stack.gateways[gateway]}/v1`, apiKey: key, maxRetries: 0 });
+const as = (key: string, gateway = 0) => stack.openai(gateway, { apiKey: key });
 
 const get = (path: string, key: string) => stack.fetch(path, { headers: { authorization: `Bearer ${key}` } });
 

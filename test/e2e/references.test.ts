@@ -1,5 +1,5 @@
 /** Items that are named instead of sent, what a response was given, and prompts that do not fit. */
-import OpenAI from 'openai';
+import type OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { script } from '../harness/scripts.ts';
 import { type RecordedStack, recordedStack } from './recorded-stack.ts';
@@ -58,7 +58,7 @@ describe('item_reference', () => {
 
   test('to what is not there, or is not yours: 404, and which', async () => {
     const { output } = await client.responses.create({ model: 'recorded', input: script('!say Mine.').text });
-    const stranger = new OpenAI({ baseURL: client.baseURL, apiKey: 'sk-other-0123456789abcdef', maxRetries: 0 });
+    const stranger = recorded.stack.openai(0, { apiKey: 'sk-other-0123456789abcdef' });
     const asking = (by: OpenAI, id: string) =>
       by.responses.create({
         model: 'recorded',

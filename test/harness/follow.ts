@@ -1,6 +1,6 @@
 /** A client that does not give up: whatever breaks off, it comes back to another gateway after the last event it saw. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { eventOf, type RawStream, readFrames } from './sse.ts';
+import { eventOf, idOf, type RawStream, readFrames } from './sse.ts';
 import type { TestStack } from './stack.ts';
 
 /** How a response is followed. */
@@ -51,7 +51,7 @@ export async function follow(stack: TestStack, input: string, options: FollowOpt
     if (id === '') throw new Error('the stream broke off before it told an id');
     attaches += 1;
     gateway = (gateway + 1) % stack.gateways.length;
-    const headers = { 'last-event-id': String(frames.length - 1) };
+    const headers = { 'last-event-id': String(idOf(frames.at(-1) ?? '')) };
     try {
       done = await read(await stack.fetch(`/v1/responses/${id}?stream=true`, { gateway, headers, signal }));
     } catch (error) {

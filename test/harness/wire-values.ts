@@ -14,6 +14,8 @@ import {
   webSocketErrorEvent,
 } from '@tailrace/protocol';
 import { z } from 'zod';
+import { stepList } from '../../services/gateway/src/step-tree.ts';
+import { deliveryList } from '../../services/gateway/src/webhook-deliveries.ts';
 import type { Specification } from './specification.ts';
 import type { Judge } from './violations.ts';
 
@@ -29,11 +31,6 @@ interface Answer {
 
 /** An item in a list, or alone. */
 const item = z.looseObject({ type: z.string(), id: z.string() });
-/** Tailrace's own. */
-const stepList = z.strictObject({
-  object: z.literal('list'),
-  data: z.array(z.looseObject({ id: z.string(), kind: z.string(), state: z.string() })),
-});
 const wholeResponse: Answer = { schema: responseResource, defined: (value) => [['ResponseResource', value]] };
 const conversation: Answer = { schema: conversationResource };
 const items: Answer = {
@@ -60,6 +57,7 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
   'POST /v1/conversations/:/items': items,
   'GET /v1/conversations/:/items/:': { schema: item, defined: (value) => [['ItemField', value]] },
   'DELETE /v1/conversations/:/items/:': conversation,
+  'GET /v1/webhook_deliveries': { schema: deliveryList },
 };
 
 /** Judges values by the project's schemas and, if there is one, by a specification document. */
@@ -126,6 +124,8 @@ function routeOf(method: string, path: string): string {
   const exact = `${method} ${path}`;
   if (Object.hasOwn(ANSWERS, exact)) return exact;
   const [version, collection, ...rest] = path.split('/').slice(1);
+  // The name of a model may have slashes in it.
+  if (collection === 'models' && rest.length > 0) return `${method} /${version}/models/:`;
   const named = rest.map((part, index) => (index % 2 === 0 ? ':' : part));
   return `${method} /${[version, collection, ...named].join('/')}`;
 }

@@ -15,6 +15,8 @@ export interface Bus {
   connected(): boolean;
   /** Calls back each time a lost connection has been made again. */
   onReconnect(callback: () => void): () => void;
+  /** Sees to it that the streams are there, also after the server has lost them. */
+  prepare(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -64,6 +66,8 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
       callbacks.add(callback);
       return () => callbacks.delete(callback);
     },
+    // Which streams there are is known to whoever joins as a service.
+    prepare: () => Promise.resolve(),
     async close() {
       publisher.close();
       await nc.close();

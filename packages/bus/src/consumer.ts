@@ -25,7 +25,9 @@ export interface QueueConsumerOptions {
    */
   handle(message: QueueMessage, signal: AbortSignal): Promise<void>;
   onError(error: unknown, message: QueueMessage | null): void;
+  /** Milliseconds before a message that failed is tried again; doubled each time, up to `redeliverMaxMs`. */
   redeliverMs: number;
+  redeliverMaxMs: number;
 }
 
 /** The queue of a consumer could not be served for a moment; it is being looked after. */
@@ -103,11 +105,12 @@ export class QueueConsumer {
     if (this.#bus.connected()) await this.#bus.nc.flush();
   }
 
-  /** The consumer may have gone with the server's data: it is made again before anything is asked of it. */
+  /** The consumer, and its stream, may have gone with the server's data: both are made again before anything is asked. */
   async #recover(): Promise<void> {
     for (let wait = RECOVER_MS.first; !this.#stopping; wait = Math.min(wait * 2, RECOVER_MS.most)) {
       await sleep(wait);
       try {
+        await this.#bus.prepare();
         await this.#ensure();
         break;
       } catch (error) {
@@ -140,10 +143,15 @@ export class QueueConsumer {
     } catch (error) {
       this.#options.onError(error, message);
       if (error instanceof StaleDelivery) return;
-      message.nak(this.#stopping ? undefined : this.#options.redeliverMs);
+      message.nak(this.#stopping ? undefined : this.#backoff(message.deliveryCount));
     } finally {
       clearInterval(alive);
     }
+  }
+
+  #backoff(deliveries: number): number {
+    const { redeliverMs, redeliverMaxMs } = this.#options;
+    return Math.min(redeliverMaxMs, redeliverMs * 2 ** Math.min(deliveries - 1, 20));
   }
 
   /** After the process has stood still, a message may be one that others have worked on, and finished, meanwhile. */

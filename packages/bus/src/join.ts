@@ -14,10 +14,12 @@ export interface BusEnvironment {
 /** Connects a service, and sees to it that the streams are there. `name` shows in the server's monitoring. */
 export async function joinBus(environment: BusEnvironment, name: string): Promise<Bus> {
   const bus = await connectBus({ url: environment.NATS_URL, name, timeoutMs: environment.NATS_TIMEOUT_MS });
-  await ensureStreams(bus, {
+  const options = {
     partitions: environment.PARTITIONS,
     logMaxAgeMs: environment.LOG_MAX_AGE,
     duplicateWindowMs: environment.DUPLICATE_WINDOW_MS,
-  });
-  return bus;
+  };
+  const joined: Bus = { ...bus, prepare: () => ensureStreams(bus, options) };
+  await joined.prepare();
+  return joined;
 }

@@ -44,6 +44,12 @@ export interface ResponseCommand extends Asked {
   id: ResponseId;
 }
 
+/** `tr.chain.<p>.redrive`: a dead letter's response shall be made again, as a new one with this id. */
+export interface RedriveCommand extends Asked {
+  id: ResponseId;
+  deadLetter: string;
+}
+
 /** `tr.chain.<p>.conversation`: one change of a conversation. May be told any number of times. */
 export interface ConversationCommand extends Asked {
   id: ConversationId;
@@ -61,7 +67,7 @@ export type ConversationChange =
   | { type: 'remove'; itemId: string };
 
 /** A command that a gateway waits for. */
-export type AskedCommand = CreateCommand | ResponseCommand | ConversationCommand;
+export type AskedCommand = CreateCommand | ResponseCommand | RedriveCommand | ConversationCommand;
 
 /** The answer: it is committed, or the request is refused and nothing was done. */
 export type Reply =
@@ -150,6 +156,13 @@ export type ResultCommand =
       calls: ToolCallMeasure[];
     });
 
+/** What the server tells of a message that it does not deliver any more. */
+export interface MaxDeliveriesAdvisory {
+  stream: string;
+  stream_seq: number;
+  deliveries: number;
+}
+
 /** A message that is not what its subject promises. */
 export class MalformedMessage extends Error {
   constructor(subject: string, reason: string) {
@@ -167,7 +180,7 @@ export function encodeMessage(message: AskedCommand | Reply | Work | ResultComma
  * A message between services. Its sender is a part of the same installation, so its shape is trusted once it is JSON.
  * @throws MalformedMessage
  */
-export function decodeMessage<T extends AskedCommand | Reply | Work | ResultCommand>(
+export function decodeMessage<T extends AskedCommand | Reply | Work | ResultCommand | MaxDeliveriesAdvisory>(
   subject: string,
   bytes: Uint8Array,
 ): T {

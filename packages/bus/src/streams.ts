@@ -9,7 +9,7 @@ import {
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
 import type { Bus } from './connection.ts';
-import { CHAIN_STREAM, logStream, WORK_STREAM } from './subjects.ts';
+import { CHAIN_STREAM, DEAD_STREAM, DEAD_SUBJECT, logStream, WORK_STREAM } from './subjects.ts';
 
 /** What an installation decides about its streams. */
 export interface StreamOptions {
@@ -31,6 +31,7 @@ export async function ensureStreams(bus: Bus, options: StreamOptions): Promise<v
   const queue = { ...common, retention: RetentionPolicy.Workqueue, discard: DiscardPolicy.New };
   await ensureStream(bus.jsm, { ...queue, name: CHAIN_STREAM, subjects: ['tr.chain.>'] });
   await ensureStream(bus.jsm, { ...queue, name: WORK_STREAM, subjects: ['tr.work.>'] });
+  await ensureStream(bus.jsm, { ...queue, name: DEAD_STREAM, subjects: [DEAD_SUBJECT] });
   for (let partition = 0; partition < options.partitions; partition += 1) {
     await ensureStream(bus.jsm, {
       ...common,

@@ -25,9 +25,12 @@ export const logStream = (partition: Partition): string => `TR_LOG_${partition}`
 
 export const CHAIN_STREAM = 'TR_CHAIN';
 export const WORK_STREAM = 'TR_WORK';
+/** What the server tells of work that was delivered as often as is allowed. */
+export const DEAD_STREAM = 'TR_DEAD';
+export const DEAD_SUBJECT = `$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.${WORK_STREAM}.*`;
 
 /** A message to the orchestrator. */
-export type ChainMessageKind = 'create' | 'result' | 'cancel' | 'delete' | 'conversation';
+export type ChainMessageKind = 'create' | 'result' | 'cancel' | 'delete' | 'conversation' | 'redrive';
 export const chainSubject = (partition: Partition, kind: ChainMessageKind): string => `tr.chain.${partition}.${kind}`;
 
 /** Core NATS, unstored: a response has been cancelled; whoever works on it stops. */

@@ -53,6 +53,7 @@ async function consume(source: WorkSource, options: Partial<QueueConsumerOptions
     maxDeliver: 5,
     limit: 100,
     redeliverMs: 10,
+    redeliverMaxMs: 1_000,
     handle: () => Promise.resolve(),
     onError: () => undefined,
     ...options,

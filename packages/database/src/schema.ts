@@ -173,6 +173,25 @@ export interface WebhookDeliveriesTable {
   ended_at: Time | null;
 }
 
+/** Table `dead_letters`. */
+export interface DeadLettersTable {
+  id: string;
+  response_id: string;
+  step_id: string;
+  owner: string;
+  kind: 'model_call' | 'tool_call';
+  source: string;
+  attempts: number;
+  created_at: Time;
+  redriven_as: string | null;
+}
+
+/** Table `installation`. */
+export interface InstallationTable {
+  name: string;
+  value: string;
+}
+
 /** The whole database. */
 export interface Tables {
   responses: ResponsesTable;
@@ -187,4 +206,6 @@ export interface Tables {
   conversations: ConversationsTable;
   conversation_items: ConversationItemsTable;
   webhook_deliveries: WebhookDeliveriesTable;
+  installation: InstallationTable;
+  dead_letters: DeadLettersTable;
 }

@@ -1,8 +1,9 @@
 export type { ExitStatus } from './guarded-process.ts';
 export type { Log } from './log.ts';
 export { type LogFile, openLogFile, tailOf } from './log-file.ts';
+export { type NatsCluster, type NatsClusterOptions, type NatsMember, startNatsCluster } from './nats-cluster.ts';
 export { type FindOptions, findNatsServer, type NatsBinary } from './nats-finder.ts';
-export { type NatsOptions, startNats } from './nats-server.ts';
+export { type NatsMembership, type NatsOptions, startNats, storeOf } from './nats-server.ts';
 export { freePort } from './port.ts';
 export { type PostgresOptions, removePostgres, startPostgres } from './postgres-server.ts';
 export { identityOf, signalTo } from './process-table.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, realpath, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { connect, isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { startGuarded } from './guarded-process.ts';
 import type { Log } from './log.ts';
@@ -27,8 +27,25 @@ export interface NatsOptions {
   readonly log: Log;
   /** The binary; looked for by {@link findNatsServer} when left out. */
   readonly binary?: string | undefined;
+  /** What makes it a member of a cluster. */
+  readonly membership?: NatsMembership | undefined;
   /** Gives up, leaving nothing behind, when aborted. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** A server's place in a cluster. Everything in it stays as it is for as long as the server's data is kept. */
+export interface NatsMembership {
+  readonly clusterName: string;
+  /** The server's name, which no other member has. */
+  readonly name: string;
+  /** Where the other members reach it, on the server's host. */
+  readonly routePort: number;
+  /** The route ports of all members. */
+  readonly routePorts: readonly number[];
+  /** `host:port` that clients are told to find it at; its own address by default. */
+  readonly advertise?: string | undefined;
+  /** Where it answers about its health over HTTP, on the server's host. */
+  readonly monitorPort: number;
 }
 
 /**
@@ -50,7 +67,7 @@ export async function startNats(options: NatsOptions): Promise<RunningServer> {
   }
 
   const output = await openLogFile(join(dir, 'nats.log'));
-  const name = `tailrace-${randomUUID()}`;
+  const name = options.membership?.name ?? `tailrace-${randomUUID()}`;
   try {
     const started = await launch({
       name: 'nats-server',
@@ -59,7 +76,8 @@ export async function startNats(options: NatsOptions): Promise<RunningServer> {
       readyWithinMs: READY_WITHIN_MS,
       signal,
       run: async (port) => {
-        await writeFile(config, natsConfig({ host, port, name, storeDir: join(dir, 'store'), pidFile }));
+        const { membership } = options;
+        await writeFile(config, natsConfig({ host, port, name, storeDir: storeOf(dir), pidFile, membership }));
         const env = { PATH: process.env.PATH, HOME: dir };
         const args = ['--config', config];
         return startGuarded({ file: binary, args, cwd: dir, env, outputFd: output.fd, stages: STAGES });
@@ -80,16 +98,22 @@ export async function startNats(options: NatsOptions): Promise<RunningServer> {
   }
 }
 
+/** The folder of the JetStream store of a server that {@link startNats} runs on `dir`. */
+export function storeOf(dir: string): string {
+  return join(dir, 'store');
+}
+
 interface NatsSettings {
   readonly host: string;
   readonly port: number;
   readonly name: string;
   readonly storeDir: string;
   readonly pidFile: string;
+  readonly membership?: NatsMembership | undefined;
 }
 
 /** The server's configuration file. Strings are quoted as JSON, which the format reads. */
-export function natsConfig({ host, port, name, storeDir, pidFile }: NatsSettings): string {
+export function natsConfig({ host, port, name, storeDir, pidFile, membership }: NatsSettings): string {
   return [
     `host: ${JSON.stringify(host)}`,
     `port: ${port}`,
@@ -98,8 +122,23 @@ export function natsConfig({ host, port, name, storeDir, pidFile }: NatsSettings
     `max_payload: ${8 * MIB}`,
     `max_pending: ${64 * MIB}`,
     `jetstream { store_dir: ${JSON.stringify(storeDir)} }`,
+    ...(membership === undefined ? [] : clusterLines(host, membership)),
     '',
   ].join('\n');
+}
+
+function clusterLines(host: string, { clusterName, routePort, routePorts, advertise, monitorPort }: NatsMembership) {
+  const at = isIPv6(host) ? `[${host}]` : host;
+  return [
+    `http: ${JSON.stringify(`${at}:${monitorPort}`)}`,
+    ...(advertise === undefined ? [] : [`client_advertise: ${JSON.stringify(advertise)}`]),
+    'cluster {',
+    `  name: ${JSON.stringify(clusterName)}`,
+    `  host: ${JSON.stringify(host)}`,
+    `  port: ${routePort}`,
+    `  routes: ${JSON.stringify(routePorts.map((port) => `nats://${at}:${port}`))}`,
+    '}',
+  ];
 }
 
 /** Reads the greeting of the server on a port; true once it is the one named. */

@@ -21,6 +21,9 @@ export interface LogMeta {
   ended: ResponseStatus | null;
 }
 
+/** The attempt of a message that takes a log away from a step for good: no attempt of a worker is later. */
+export const CLOSING_ATTEMPT = 1_000_000;
+
 const FIRST = 'Tr-First';
 const LAST = 'Tr-Last';
 const CURSOR = 'Tr-Cursor';

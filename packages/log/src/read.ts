@@ -12,8 +12,8 @@ export interface LogMessage {
   bytes: Uint8Array;
 }
 
-/** The most messages that are asked for, and so held, at once. */
-const BATCH = 32;
+/** The messages that are asked for, and so held, at once: few while they are large, more while they are small. */
+const BATCH = { fewest: 3, most: 32, smallBytes: 32 * 1024 };
 const BATCH_EXPIRES_MS = 5_000;
 
 /** The server had messages for us a moment ago, and did not send them all. */
@@ -57,19 +57,23 @@ async function* storedMessages(
     headers_only: headersOnly,
   });
   let left = info.num_pending;
+  let size = BATCH.fewest;
   try {
     const consumer = bus.js.consumers.getConsumerFromInfo(info);
     while (left > 0) {
-      const wanted = Math.min(left, BATCH);
+      const wanted = Math.min(left, size);
       const batch = await consumer.fetch({ max_messages: wanted, expires: BATCH_EXPIRES_MS });
       let got = 0;
+      let bytes = 0;
       for await (const message of batch) {
         got += 1;
+        bytes += message.data.length;
         yield message;
         if (got === wanted) break;
       }
       if (got === 0) throw new LogReadBroken({ bus, partition, id });
       left -= got;
+      size = bytes <= BATCH.smallBytes ? Math.min(size * 2, BATCH.most) : BATCH.fewest;
     }
   } finally {
     await bus.jsm.consumers.delete(stream, info.name);

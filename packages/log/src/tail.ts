@@ -104,15 +104,22 @@ export class TailHub {
   async *#events(id: ResponseId, queue: LiveQueue, fresh: boolean, close: () => void): AsyncGenerator<TailEvent, void> {
     const { bus, partitions, idleMs } = this.#options;
     const target: LogTarget = { bus, partition: partitionOf(id, partitions), id };
-    let at = 0;
+    const place = new Place();
     let behind = !fresh;
     try {
       for (;;) {
         if (behind) {
           behind = false;
           try {
-            for await (const message of readLog(target, at)) {
-              at = message.streamSeq;
+            for await (const message of readLog(target, place.at)) {
+              if (place.seen(message.meta)) continue;
+              if (!place.follows(message.meta)) {
+                // The log that was followed is gone, and another one stands in its place: it is read from its beginning.
+                place.restart();
+                behind = true;
+                break;
+              }
+              place.take(message.streamSeq, message.meta);
               yield { type: 'message', message };
               if (message.meta.ended !== null) return;
             }
@@ -120,26 +127,24 @@ export class TailHub {
             this.#options.onError(error, id);
             await sleep(RETRY_MS);
             behind = true;
-            continue;
           }
-          if (at === 0) yield { type: 'empty' };
+          if (behind) continue;
+          if (place.at === 0) yield { type: 'empty' };
         }
         const live = await queue.next(idleMs);
         if (live === 'closed') return;
         if (live === 'lost') behind = true;
         else if (live === 'idle') {
-          if ((await this.#endOf(target)) > at) behind = true;
-          else yield at === 0 ? { type: 'empty' } : { type: 'idle' };
-        } else if (live.seq > at) {
-          if (live.previous !== at) {
-            behind = true;
-            continue;
-          }
+          const end = await this.#endOf(target, place.at);
+          if (end < place.at) place.restart();
+          if (end !== place.at || place.at === 0) behind = true;
+          else yield { type: 'idle' };
+        } else if (live.previous === place.at && place.follows(live.meta)) {
           const bytes = await payloadOf(bus, live.msg);
-          at = live.seq;
+          place.take(live.seq, live.meta);
           yield { type: 'message', message: { streamSeq: live.seq, meta: live.meta, bytes } };
           if (live.meta.ended !== null) return;
-        }
+        } else if (!place.seen(live.meta)) behind = true;
       }
     } finally {
       close();
@@ -147,12 +152,12 @@ export class TailHub {
   }
 
   /** A stream that cannot be asked has nothing new to tell; the next look will. */
-  async #endOf(target: LogTarget): Promise<number> {
+  async #endOf(target: LogTarget, at: number): Promise<number> {
     try {
       return (await readEnd(target))?.streamSeq ?? 0;
     } catch (error) {
       this.#options.onError(error, target.id);
-      return 0;
+      return at;
     }
   }
 
@@ -179,6 +184,41 @@ export class TailHub {
     if (!tail?.queues.delete(queue) || tail.queues.size > 0) return;
     tail.subscription.unsubscribe();
     this.#tails.delete(id);
+  }
+}
+
+/** How far a follower has come: in the stream, and in the numbers of the events. */
+class Place {
+  #at = 0;
+  /** The number of the next event; undefined before the first message. */
+  #next: number | undefined;
+  /** The log has begun anew, with higher numbers. */
+  #restarted = false;
+
+  /** The stream sequence of the last message; 0 at the beginning. */
+  get at(): number {
+    return this.#at;
+  }
+
+  /** Whether a message holds nothing that has not been seen. */
+  seen(meta: LogMeta): boolean {
+    return this.#next !== undefined && meta.last >= meta.first && meta.last < this.#next;
+  }
+
+  /** Whether nothing stands between what was seen and this message. */
+  follows(meta: LogMeta): boolean {
+    return this.#next === undefined || this.#restarted || meta.first === this.#next;
+  }
+
+  take(streamSeq: number, meta: LogMeta): void {
+    this.#at = streamSeq;
+    this.#next = meta.last + 1;
+    this.#restarted = false;
+  }
+
+  restart(): void {
+    this.#at = 0;
+    this.#restarted = true;
   }
 }
 

@@ -108,6 +108,8 @@ export class LogWriter {
 
   async #append(groups: Group[]): Promise<void> {
     const { target, writer, step, signal } = this.#options;
+    // What waited behind a publish in flight is not for a writer that has been stopped.
+    signal.throwIfAborted();
     const first = this.#position.nextEvent;
     const events = groups.reduce((sum, group) => sum + group.events, 0);
     const seal = this.#groups.length === 0 ? this.#seal : null;

@@ -37,6 +37,12 @@ class Appender {
     this.target = target;
   }
 
+  /** JetStream loses the log; what comes is numbered from `nextEvent` on. */
+  async lose(nextEvent: number): Promise<void> {
+    await nats.bus.jsm.streams.purge('TR_LOG_0', { filter: `tr.log.0.${this.target.id}` });
+    this.#at = { ...EMPTY_LOG, nextEvent };
+  }
+
   async events(count: number, options: { end?: boolean; size?: number } = {}): Promise<void> {
     for (let index = 0; index < count; index += 1) {
       const first = this.#at.nextEvent;
@@ -63,6 +69,50 @@ async function collect(events: AsyncIterable<TailEvent>, pause?: (seen: number) 
 }
 
 const upTo = (count: number) => Array.from({ length: count }, (_, index) => index);
+
+describe('a log that was lost and has begun anew, with higher numbers', () => {
+  const jumped = [...upTo(20), ...upTo(5).map((index) => 1_000 + index)];
+
+  test('is followed from its new beginning', async () => {
+    const log = new Appender(nats.target());
+    await log.events(20);
+    const follower = hub().follow(log.target.id);
+    const seen = collect(follower.events({ fresh: false }), async (count) => {
+      if (count === 20) {
+        await log.lose(1_000);
+        await log.events(5, { end: true });
+      }
+    });
+    expect(await seen).toEqual(jumped);
+  });
+
+  test('also by one that heard nothing of it', async () => {
+    const log = new Appender(nats.target());
+    await log.events(20);
+    const follower = hub({ idleMs: 100 }).follow(log.target.id);
+    const seen = collect(follower.events({ fresh: false }), async (count) => {
+      if (count === 20) {
+        follower.detach();
+        await log.lose(1_000);
+        await log.events(5, { end: true });
+      }
+    });
+    expect(await seen).toEqual(jumped);
+  });
+
+  test('and while it is gone its follower is told that there is nothing', async () => {
+    const log = new Appender(nats.target());
+    await log.events(2);
+    const follower = hub({ idleMs: 50 }).follow(log.target.id);
+    const types: string[] = [];
+    for await (const event of follower.events({ fresh: false })) {
+      types.push(event.type);
+      if (types.length === 2) await log.lose(1_000);
+      if (event.type === 'empty') break;
+    }
+    expect(types.filter((type) => type !== 'idle')).toEqual(['message', 'message', 'empty']);
+  });
+});
 
 describe('a follower', () => {
   test('sees what was stored and what comes, once and in order', async () => {

@@ -105,14 +105,26 @@ export const ERRORS = {
   upstream_unreachable: entry(502, 'model_error', 'The model server could not be reached: {reason}.'),
   upstream_cut: entry(502, 'model_error', 'The connection to the model server broke: {reason}.'),
   upstream_timeout: entry(504, 'model_error', 'The model server did not answer within {ms} ms.'),
-  upstream_invalid: entry(
-    502,
-    'model_error',
-    'The model server sent something that is not a chat completion: {reason}.',
-  ),
+  upstream_invalid: entry(502, 'model_error', 'The model server sent something that is not an answer: {reason}.'),
   upstream_too_large: entry(502, 'model_error', 'The answer of the model server is larger than {limit} bytes.'),
   secret_unreadable: entry(500, 'server_error', "A secret of '{name}' cannot be opened by this server."),
   model_unavailable: entry(502, 'model_error', "The model '{model}' is not registered any more."),
+  attempts_exhausted: entry(
+    500,
+    'server_error',
+    'The step was begun {attempts} times and never came to an end, which is as often as is allowed.',
+  ),
+  deadline_exceeded: entry(
+    500,
+    'server_error',
+    'The response did not come to an end within {seconds} s, which is the limit.',
+  ),
+  tool_interrupted: entry(
+    502,
+    'tool_error',
+    'The call was interrupted. It may have taken effect, and is not made a second time.',
+  ),
+  dead_letter_not_found: entry(404, 'not_found_error', "Dead letter '{id}' not found."),
   response_cancelled: entry(500, 'server_error', 'The response was cancelled.'),
   max_iterations_exceeded: entry(
     500,

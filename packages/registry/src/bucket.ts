@@ -1,4 +1,5 @@
-import { type KV, Kvm } from '@nats-io/kv';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type KV, type KvEntry, Kvm } from '@nats-io/kv';
 import { type Bus, replicasFor } from '@tailrace/bus';
 import { type RegistrySnapshot, RegistryView } from './snapshot.ts';
 
@@ -26,26 +27,64 @@ export interface RegistryWatch {
   close(): void;
 }
 
-/** Follows the registry. `onError` hears of a snapshot that cannot be read; the one before it stays in force. */
+/**
+ * Follows the registry, also over a server that loses it and is told again. `onError` hears of a snapshot that cannot be
+ * read, and of a watch that broke; the snapshot before stays in force.
+ */
 export async function watchRegistry(bus: Bus, onError: (error: unknown) => void): Promise<RegistryWatch> {
-  const bucket = await openBucket(bus);
-  const updates = await bucket.watch({ key: KEY });
   const callbacks = new Set<(view: RegistryView) => void>();
   let view: RegistryView | undefined;
-  const following = async () => {
-    for await (const entry of updates) {
-      if (entry.operation !== 'PUT') continue;
+  let closed = false;
+  let current: { stop(): void } | undefined;
+  const see = (entry: KvEntry) => {
+    if (entry.operation !== 'PUT') return;
+    try {
       view = new RegistryView(entry.json<RegistrySnapshot>());
-      for (const callback of callbacks) callback(view);
+    } catch (error) {
+      onError(error);
+      return;
     }
+    for (const callback of callbacks) callback(view);
   };
-  following().catch(onError);
+  const open = async () => {
+    const updates = await (await openBucket(bus)).watch({ key: KEY });
+    current?.stop();
+    current = updates;
+    follow(updates, see).catch(onError);
+  };
+  await open();
+  // A server that was away may have lost the bucket, and a watch does not come back by itself then.
+  const stopListening = bus.onReconnect(() => {
+    reopen(open, () => closed, onError).catch(onError);
+  });
   return {
     current: () => view,
     onChange(callback) {
       callbacks.add(callback);
       if (view) callback(view);
     },
-    close: () => updates.stop(),
+    close() {
+      closed = true;
+      stopListening();
+      current?.stop();
+    },
   };
+}
+
+const REOPEN_MS = 500;
+
+async function follow(updates: AsyncIterable<KvEntry>, see: (entry: KvEntry) => void): Promise<void> {
+  for await (const entry of updates) see(entry);
+}
+
+async function reopen(open: () => Promise<void>, closed: () => boolean, onError: (error: unknown) => void) {
+  while (!closed()) {
+    try {
+      await open();
+      return;
+    } catch (error) {
+      onError(error);
+      await sleep(REOPEN_MS);
+    }
+  }
 }

@@ -8,6 +8,7 @@ export const workerEnv = {
   ACK_WAIT_MS: env.milliseconds(10_000),
   MAX_DELIVER: env.count(10),
   REDELIVER_MS: env.milliseconds(500),
+  REDELIVER_MAX_MS: env.milliseconds(5_000),
   STARTED_AFTER_MS: env.milliseconds(500),
   HEARTBEAT_MS: env.milliseconds(15_000),
 };

@@ -39,6 +39,7 @@ export interface WorkerPoolOptions<W extends Work> {
   ackWaitMs: number;
   maxDeliver: number;
   redeliverMs: number;
+  redeliverMaxMs: number;
   /** Milliseconds after which a step that still runs is reported as started. */
   startedAfterMs: number;
   /** Milliseconds between later reports of the same step; well below what the sweep takes for silence. */
@@ -121,7 +122,7 @@ export class WorkerPool<W extends Work> {
   }
 
   #consumerOf(source: WorkSource, concurrency: number): QueueConsumer {
-    const { bus, log, limit, ackWaitMs, maxDeliver, redeliverMs } = this.#options;
+    const { bus, log, limit, ackWaitMs, maxDeliver, redeliverMs, redeliverMaxMs } = this.#options;
     return new QueueConsumer(bus, {
       stream: WORK_STREAM,
       durable: workDurable(source),
@@ -131,6 +132,7 @@ export class WorkerPool<W extends Work> {
       maxDeliver,
       limit,
       redeliverMs,
+      redeliverMaxMs,
       handle: (message, signal) => this.#handle(message, signal),
       onError: (error, message) =>
         log.warn({ err: error, subject: message?.subject }, 'a step goes to another attempt'),

@@ -57,6 +57,7 @@ export async function startWorker<W extends Work>(
     ackWaitMs: config.ACK_WAIT_MS,
     maxDeliver: config.MAX_DELIVER,
     redeliverMs: config.REDELIVER_MS,
+    redeliverMaxMs: config.REDELIVER_MAX_MS,
     startedAfterMs: config.STARTED_AFTER_MS,
     heartbeatMs: config.HEARTBEAT_MS,
     sources: kind.sources,

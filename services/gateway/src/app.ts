@@ -4,6 +4,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { GatewayContext } from './context.ts';
 import { newCorrelation, requestIdOf } from './correlation.ts';
 import { parseJsonBody } from './json-body.ts';
+import { processingMs } from './processing-time.ts';
 import { addReference } from './reference/page.ts';
 import { handleClientError, toApiError } from './request-errors.ts';
 import { LimitReached } from './request-limits.ts';
@@ -96,11 +97,6 @@ export function createApp(context: GatewayContext, options: AppOptions): Fastify
   addRoutes(app, context);
   addReference(app);
   return app;
-}
-
-/** The time that it took until the answer began, in milliseconds, as `openai-processing-ms` tells it. */
-export function processingMs(reply: FastifyReply): string {
-  return String(Math.round(reply.elapsedTime));
 }
 
 function setHeaders(request: FastifyRequest, reply: FastifyReply): void {

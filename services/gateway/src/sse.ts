@@ -6,6 +6,7 @@ import type { Watched } from './abandonment.ts';
 import type { GatewayContext } from './context.ts';
 import { type EventNames, eventNamesOf, renameEvents } from './event-names.ts';
 import { type ForwardOptions, type FrameSink, forwardLog } from './log-forward.ts';
+import { processingMs } from './processing-time.ts';
 
 const KEEP_ALIVE = ': keep-alive\n\n';
 const DONE = 'data: [DONE]\n\n';
@@ -31,6 +32,7 @@ export async function streamLog(
   try {
     out.writeHead(200, {
       ...stringHeaders(reply),
+      'openai-processing-ms': processingMs(reply),
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-cache, no-transform',
       connection: 'keep-alive',

@@ -20,6 +20,8 @@ import type { ConversationMemory } from './websocket-memory.ts';
 import { errorMessage, eventMessages } from './websocket-messages.ts';
 import type { WebSocketPeer } from './websocket-peer.ts';
 
+const eventType = webSocketCreateEvent.pick({ type: true }).loose();
+
 /** What the turns of a connection share. */
 export interface TurnsOptions {
   peer: WebSocketPeer;
@@ -69,6 +71,8 @@ export class WebSocketTurns {
 
   #bodyOf(text: string): CreateResponseBody {
     const value = parseJsonBody(text, { depth: this.#options.jsonDepth });
+    // What a message is comes before what is in it.
+    validate(eventType, value);
     const { type: _type, ...body } = validate(webSocketCreateEvent, value);
     return body;
   }

@@ -71,6 +71,10 @@ function addRoute(scope: FastifyInstance, context: GatewayContext, options: WebS
     async preValidation(request) {
       if (request.ws) authenticate(context.registry, request);
     },
+    async onSend(request, reply) {
+      // A connection whose upgrade was refused serves no other request.
+      if (request.ws) reply.header('connection', 'close');
+    },
     async handler(request, reply) {
       reply.header('allow', 'POST');
       throw new ApiError('method_not_allowed', { path: PATH, method: request.method, allowed: 'POST' });

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Bus, type LogPosition, type ModelWork, partitionOf, type UpstreamCall } from '@tailrace/bus';
 import type { ModelResult } from '@tailrace/chain';
-import { Fenced, type LogTarget, LogWriter } from '@tailrace/log';
+import { CLOSING_ATTEMPT, Fenced, type LogTarget, LogWriter, readEnd } from '@tailrace/log';
 import { ApiError, type ErrorInfo, errorInfo } from '@tailrace/protocol';
 import { crashPoint } from '@tailrace/service';
 import { StepCancelled } from '@tailrace/worker';
@@ -58,9 +58,16 @@ export async function runModelStep(
     signal.throwIfAborted();
     return await run({ context, work, target, calls, signal }, options);
   } catch (error) {
-    if (!(signal.reason instanceof StepCancelled)) throw error;
+    const over = signal.reason instanceof StepCancelled || (error instanceof Fenced && (await isClosed(context, work)));
+    if (!over) throw error;
     return { result: null, error: errorInfo('response_cancelled'), log: work.log, calls };
   }
+}
+
+/** Whether the step's log has been closed to it for good, and not just handed to a later attempt. */
+async function isClosed({ bus, partitions }: ModelStepContext, { responseId }: ModelWork): Promise<boolean> {
+  const end = await readEnd({ bus, partition: partitionOf(responseId, partitions), id: responseId });
+  return end !== undefined && (end.meta.ended !== null || end.meta.step?.attempt === CLOSING_ATTEMPT);
 }
 
 async function run(task: Task, options: { attempt: number; takeover: boolean }): Promise<ModelStepOutcome> {

@@ -5,6 +5,7 @@ import { closeItem, type ModelStep, outputOf } from '@tailrace/chain';
 import type { StoredResponse } from '@tailrace/database';
 import {
   append,
+  CLOSING_ATTEMPT,
   decodeFrames,
   EMPTY_LOG,
   encodeFrames,
@@ -16,9 +17,6 @@ import {
 import { foldItems, type ModelItem, type ResponseEvent } from '@tailrace/protocol';
 import type { OrchestratorContext } from './context.ts';
 import { logOf } from './projector.ts';
-
-/** No attempt of a worker is later than this one. */
-const LAST_ATTEMPT = 1_000_000;
 
 /**
  * Ends what the step has open, as `incomplete`, and takes the log away from it: after this no attempt at the step can
@@ -48,7 +46,7 @@ export async function closeStepLog(
       last: share.end.nextEvent + events.length - 1,
       cursor: share.end.cursor,
       writer: randomUUID(),
-      step: { id: step.id, attempt: LAST_ATTEMPT },
+      step: { id: step.id, attempt: CLOSING_ATTEMPT },
       seal: null,
       ended: null,
     };
@@ -75,7 +73,7 @@ async function readShare(context: OrchestratorContext, stored: StoredResponse, s
     share.end = positionAfter(message.meta, message.streamSeq);
     if (message.meta.step?.id !== step.id) continue;
     share.events.push(...decodeFrames(message.bytes));
-    share.closed ||= message.meta.seal !== null || message.meta.step.attempt === LAST_ATTEMPT;
+    share.closed ||= message.meta.seal !== null || message.meta.step.attempt === CLOSING_ATTEMPT;
   }
   return share;
 }

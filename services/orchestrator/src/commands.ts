@@ -7,7 +7,9 @@ import {
   decodeMessage,
   encodeMessage,
   type LogPosition,
+  type MaxDeliveriesAdvisory,
   type QueueMessage,
+  type RedriveCommand,
   type Reply,
   type ResponseCommand,
   type ResultCommand,
@@ -21,6 +23,7 @@ import { cancelResponse } from './cancel-response.ts';
 import { changeConversation } from './change-conversation.ts';
 import type { OrchestratorContext } from './context.ts';
 import { type Committed, createResponse } from './create-response.ts';
+import { deadWork, recordDeadLetter, redrive } from './dead-letters.ts';
 import { dispatch } from './dispatcher.ts';
 import { bringLogUpToDate, positionBefore } from './projector.ts';
 import { markStarted, recordResult } from './record-result.ts';
@@ -59,6 +62,41 @@ export async function handleCreate(
     await resume(context, committed, command.correlationId, signal);
   }
   log.info({ fresh: committed.fresh }, 'response accepted');
+}
+
+/** An operator wants a dead letter's response to be made again. */
+export async function handleRedrive(
+  context: OrchestratorContext,
+  message: ChainMessage,
+  signal: AbortSignal,
+): Promise<void> {
+  const command = decodeMessage<RedriveCommand>(message.subject, message.bytes);
+  const committed = await orRefuse(context, command, () => redrive(context, command));
+  if (!committed) return;
+  reply(context, command, { accepted: true, existed: !committed.fresh });
+  if (committed.fresh) {
+    await carryOn(context, committed, EMPTY_LOG, command.correlationId, signal, 'after-create-append');
+  } else if (message.redelivered) {
+    await resume(context, committed, command.correlationId, signal);
+  }
+}
+
+/** Work was delivered as often as is allowed. */
+export async function handleDeadLetter(
+  context: OrchestratorContext,
+  message: ChainMessage,
+  signal: AbortSignal,
+): Promise<void> {
+  const advisory = decodeMessage<MaxDeliveriesAdvisory>(message.subject, message.bytes);
+  const dead = await deadWork(context, advisory);
+  if (!dead) return;
+  const { responseId, stepId, correlationId } = dead.work;
+  const committed = await recordDeadLetter(context, dead.work, advisory.deliveries, signal);
+  await dead.remove();
+  const stored = committed ?? (message.redelivered ? await loadResponse(context.database, responseId) : undefined);
+  if (committed) await carryOn(context, committed, undefined, correlationId, signal, 'after-result-append');
+  else if (stored) await resume(context, stored, correlationId, signal);
+  context.log.error({ response_id: responseId, step_id: stepId, attempts: advisory.deliveries }, 'a step was given up');
 }
 
 /** A client wants a response to stop, or to be gone. What has ended is not touched again. */
@@ -185,15 +223,25 @@ async function carryOn(
   );
 }
 
+/** How a response is taken up again. */
+export interface ResumeOptions {
+  /** JetStream may have forgotten everything of it. */
+  lost?: boolean;
+  /** What becomes of a tool call that a worker has told to be running: its result finds its way without NATS' memory. */
+  running?: 'again' | 'leave';
+}
+
 /** After a crash, or when nobody knows: whatever the chain says should have been published is published again. */
 export async function resume(
   context: OrchestratorContext,
   stored: StoredResponse,
   correlationId: string,
   signal: AbortSignal,
+  { lost = false, running = 'again' }: ResumeOptions = {},
 ): Promise<void> {
-  await bringLogUpToDate(context, stored, undefined, signal);
+  await bringLogUpToDate(context, stored, undefined, signal, { begun: lost || stored.record.entries > 1 });
   for (const step of stored.chain.filter((each) => !isTerminal(each))) {
+    if (running === 'leave' && step.kind === 'tool_call' && step.outcome.state === 'processing') continue;
     const position = step.kind === 'model_call' ? await positionBefore(context, stored.record.id, step.id) : EMPTY_LOG;
     await dispatch(context, stored, { step, position, takeover: true }, correlationId, signal);
   }

@@ -14,6 +14,7 @@ import {
   readLog,
 } from '@tailrace/log';
 import type { ResponseId, StepId } from '@tailrace/protocol';
+import { sql } from 'kysely';
 import type { OrchestratorContext } from './context.ts';
 
 /**
@@ -24,23 +25,25 @@ const LOST_LOG_GAP = 1_000_000;
 
 /**
  * Appends every event that the chain has and the log has not, in one fenced publish; whoever else does the same at the
- * same time only makes this one look again. `known` is where the log is supposed to end. Resolves with where it does.
+ * same time only makes this one look again. `known` is where the log is supposed to end; `begun` says that there must have
+ * been one: then an empty log is one that JetStream has lost. Resolves with where the log ends.
  */
 export async function bringLogUpToDate(
   context: OrchestratorContext,
   stored: StoredResponse,
   known: LogPosition | undefined,
   signal: AbortSignal,
+  options: { begun: boolean } = { begun: stored.record.entries > 1 },
 ): Promise<LogPosition> {
   const { record, chain } = stored;
   const target = logOf(context, record.id);
   let at = known ?? (await endPosition(target));
   for (;;) {
     if (at.cursor >= record.entries) return at;
-    const lost = at.streamSeq === 0 && record.entries > 1;
+    const lost = at.streamSeq === 0 && options.begun;
     const events = project(record, chain, at.cursor, { replay: lost });
     if (events.length === 0) return { ...at, cursor: record.entries };
-    const first = lost ? record.nextEvent + LOST_LOG_GAP : at.nextEvent;
+    const first = lost ? await jump(context, record.id, events.length) : at.nextEvent;
     const meta = {
       first,
       last: first + events.length - 1,
@@ -58,6 +61,20 @@ export async function bringLogUpToDate(
       at = await endPosition(target);
     }
   }
+}
+
+/**
+ * Moves the numbers of a response's events on, so that `events` more can be published that nobody has seen a number of. It
+ * is committed first: a log that is lost a second time does not repeat what the first recovery has published.
+ */
+async function jump(context: OrchestratorContext, id: ResponseId, events: number): Promise<number> {
+  const { next_event } = await context.database
+    .updateTable('responses')
+    .set((columns) => ({ next_event: sql<number>`${columns.ref('next_event')} + ${LOST_LOG_GAP + events}` }))
+    .where('id', '=', id)
+    .returning('next_event')
+    .executeTakeFirstOrThrow();
+  return Number(next_event) - events;
 }
 
 /** Where the log stood when a model step was first handed out: before the first message that the step wrote. */

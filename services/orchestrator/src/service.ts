@@ -2,6 +2,8 @@
 import {
   BlobExpired,
   CHAIN_STREAM,
+  DEAD_STREAM,
+  DEAD_SUBJECT,
   joinBus,
   MalformedMessage,
   payloadOf,
@@ -25,13 +27,16 @@ import {
   handleCancel,
   handleConversation,
   handleCreate,
+  handleDeadLetter,
   handleDelete,
+  handleRedrive,
   handleResult,
   kindOf,
 } from './commands.ts';
 import type { orchestratorEnv } from './config.ts';
 import type { OrchestratorContext } from './context.ts';
 import { tidy } from './janitor.ts';
+import { recoverLostLogs } from './lost-logs.ts';
 import { applyConfig, loadSnapshot } from './registry-store.ts';
 import { sweep } from './sweep.ts';
 import { WebhookSender } from './webhook-sender.ts';
@@ -64,6 +69,7 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
   const stopping = new AbortController();
   const consumers = await startConsumers(context, config);
   const durables = consumers.map(({ durable }) => durable);
+  const deadLetters = await startDeadLetters(context, config);
   const sweeping = repeat(config.SWEEP_EVERY_MS, stopping.signal, log, 'sweep', async () => {
     await sweep(context, durables, config.SWEEP_AFTER_MS, stopping.signal);
   });
@@ -71,6 +77,10 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
     await publishRegistry(bus, await loadSnapshot(database));
   });
 
+  const recovering = repeat(config.LOST_LOG_CHECK_MS, stopping.signal, log, 'check for lost logs', async () => {
+    await bus.prepare();
+    await recoverLostLogs(context, stopping.signal);
+  });
   const tidying = repeat(config.TIDY_EVERY_MS, stopping.signal, log, 'tidying', async () => {
     await tidy(context, stopping.signal);
   });
@@ -91,9 +101,10 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
       stopping.abort();
       await Promise.all([
         ...consumers.map(({ consumer }) => consumer.stop(config.DRAIN_MS)),
+        deadLetters.stop(config.DRAIN_MS),
         webhooks.stop(config.DRAIN_MS),
       ]);
-      await Promise.all([sweeping, publishing, tidying]);
+      await Promise.all([sweeping, publishing, recovering, tidying]);
       await app.close();
       await bus.close();
       await database.destroy();
@@ -116,6 +127,7 @@ async function startConsumers(context: OrchestratorContext, config: Config) {
         maxDeliver: -1,
         limit: config.CHAIN_CONCURRENCY,
         redeliverMs: config.REDELIVER_MS,
+        redeliverMaxMs: config.REDELIVER_MAX_MS,
         handle: (message, signal) => handle(context, message, signal),
         onError: (error, message) => log.error({ err: error, subject: message?.subject }, 'a chain message failed'),
       });
@@ -123,6 +135,29 @@ async function startConsumers(context: OrchestratorContext, config: Config) {
       return { durable, consumer };
     }),
   );
+}
+
+/** Takes what the server tells of work that nobody has brought to an end. */
+async function startDeadLetters(context: OrchestratorContext, config: Config): Promise<QueueConsumer> {
+  const { bus, log } = context;
+  const consumer = new QueueConsumer(bus, {
+    stream: DEAD_STREAM,
+    durable: 'dead-letters',
+    filter: DEAD_SUBJECT,
+    maxAckPending: config.CHAIN_CONCURRENCY,
+    ackWaitMs: config.ACK_WAIT_MS,
+    maxDeliver: -1,
+    limit: 4,
+    redeliverMs: config.REDELIVER_MS,
+    redeliverMaxMs: config.REDELIVER_MAX_MS,
+    handle: (message, signal) => {
+      const { subject, data: bytes, redelivered } = message;
+      return handleDeadLetter(context, { subject, bytes, redelivered }, signal);
+    },
+    onError: (error) => log.error({ err: error }, 'a dead letter could not be recorded'),
+  });
+  await consumer.start();
+  return consumer;
 }
 
 async function handle(context: OrchestratorContext, message: QueueMessage, signal: AbortSignal): Promise<void> {
@@ -138,6 +173,8 @@ async function handle(context: OrchestratorContext, message: QueueMessage, signa
         return await handleDelete(context, chainMessage, signal);
       case 'conversation':
         return await handleConversation(context, chainMessage);
+      case 'redrive':
+        return await handleRedrive(context, chainMessage, signal);
       case 'result':
         return await handleResult(context, chainMessage, signal);
       default:

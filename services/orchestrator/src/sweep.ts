@@ -31,7 +31,7 @@ export async function sweep(
     const stored = await countAttempt(context.database, id, afterMs);
     if (!stored) continue;
     context.log.warn({ response_id: id }, 'a silent response is taken up again');
-    await resume(context, stored, correlation_id, signal);
+    await resume(context, stored, correlation_id, signal, { lost: true });
     resumed += 1;
   }
   return resumed;

@@ -1,0 +1,57 @@
+/** I5 in what is recorded: every step ends once, in one way, and nothing follows the same thing twice. */
+import type { StepRow } from './evidence.ts';
+import { eventIn } from './frame.ts';
+import type { Subject } from './subject.ts';
+import type { Finding } from './violation.ts';
+
+/** What is wrong with the steps of a response. */
+export function checkSteps({ evidence }: Subject): Finding[] {
+  const { row, steps, log } = evidence;
+  if (!row) return [];
+  const found = [
+    ...steps.flatMap((step) => brokenStep(step, row) ?? []),
+    ...repeated(steps.map(({ parentStepId, prevStepId }) => `${parentStepId} ${prevStepId}`)).map(
+      (place) => `two steps follow ${place.split(' ')[1]} in scope ${place.split(' ')[0]}`,
+    ),
+    ...repeated(log.flatMap(({ step, sealed }) => (sealed && step !== null ? [step] : []))).map(
+      (step) => `step ${step} was sealed twice in the log`,
+    ),
+  ];
+  return found.map((what) => ({ invariant: 'I5', what }));
+}
+
+const STATE_TIMES = { completed: 'completedAt', failed: 'failedAt', canceled: 'canceledAt' } as const;
+
+function brokenStep(step: StepRow, { entries, endedAt }: { entries: number; endedAt: number | null }) {
+  const name = `step ${step.id} (${step.kind}, ${step.state})`;
+  const outcomes = Object.entries(STATE_TIMES).flatMap(([state, time]) => (step[time] === null ? [] : [state]));
+  if (outcomes.length > 1) return `${name} ended twice: ${outcomes.join(', ')}`;
+  if (outcomes.length === 1 && outcomes[0] !== step.state) return `${name} says when it was ${outcomes[0]}`;
+  if ((outcomes.length === 1) !== (step.endedEntry !== null)) return `${name} has an outcome without its entry`;
+  if (step.endedEntry === null) return endedAt === null ? undefined : `${name} is open, and its response has ended`;
+  const ordered = step.addedEntry < step.endedEntry && step.endedEntry <= entries;
+  return ordered
+    ? undefined
+    : `${name} was added by entry ${step.addedEntry} and ended by ${step.endedEntry} of ${entries}`;
+}
+
+/** One answer for each call: items that the log adds twice. Only for a log whose frames are sound. */
+export function checkOutputs({ logFrames, losses }: Subject): Finding[] {
+  if (losses.length > 0) return [];
+  const calls = logFrames.flatMap((frame) => {
+    if (frame.type !== 'response.output_item.added') return [];
+    const { item } = eventIn(frame) as { item?: { type?: unknown; call_id?: unknown } };
+    return item?.type === 'function_call_output' ? [String(item.call_id)] : [];
+  });
+  return repeated(calls).map((call) => ({ invariant: 'I5', what: `call ${call} was answered twice` }));
+}
+
+function repeated(values: readonly string[]): string[] {
+  const seen = new Set<string>();
+  const twice = new Set<string>();
+  for (const value of values) {
+    if (seen.has(value)) twice.add(value);
+    seen.add(value);
+  }
+  return [...twice];
+}

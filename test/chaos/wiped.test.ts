@@ -1,0 +1,69 @@
+/** JetStream loses everything while responses run: it only costs time. */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { foldEvents, TERMINAL_EVENTS } from '@tailrace/protocol';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { follow } from '../harness/follow.ts';
+import { script } from '../harness/scripts.ts';
+import { eventOf, idOf } from '../harness/sse.ts';
+import { type TestStack, testStack } from '../harness/stack.ts';
+import { callsWith } from '../harness/upstream-calls.ts';
+
+let stack: TestStack;
+
+beforeAll(async () => {
+  stack = await testStack({
+    replicas: { gateway: 2, orchestrator: 2, modelCaller: 2, toolRunner: 2 },
+    restart: true,
+    env: { LOST_LOG_CHECK_MS: '500', SWEEP_AFTER_MS: '20000', SWEEP_EVERY_MS: '2000', HEARTBEAT_MS: '2000' },
+  });
+});
+afterAll(() => stack.stop());
+
+test('wiped while forty responses run: all end, and their clients see it', async () => {
+  const runs = Array.from({ length: 40 }, (_, index) => {
+    const city = `city-${crypto.randomUUID()}`;
+    const made = script(
+      '!reasoning 2',
+      `!call get_weather {"city":"${city}","_ms":50}`,
+      '!turn',
+      `!text ${100 + index * 5} 20`,
+      '!turn',
+      '!text 3',
+    );
+    return { ...made, city };
+  });
+  let recorded = 0;
+  let wiped: Promise<void> | undefined;
+  const wipe = async () => {
+    await stack.kill('nats', 0, 'SIGKILL');
+    await rm(join(stack.dataDir, 'nats'), { recursive: true, force: true });
+    await stack.ready('nats', 0);
+  };
+  const streams = await Promise.all(
+    runs.map(({ text }) =>
+      follow(stack, text, {
+        timeoutMs: 90_000,
+        onFrame: (frames) => {
+          if (frames.length !== 20) return;
+          recorded += 1;
+          if (recorded === 30) wiped = wipe();
+        },
+      }),
+    ),
+  );
+  await wiped;
+  for (const [index, stream] of streams.entries()) {
+    const events = stream.frames.map(eventOf);
+    const numbers = stream.frames.map(idOf);
+    expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
+    expect(events.filter((event) => TERMINAL_EVENTS.has(event.type))).toHaveLength(1);
+    const begun = events.findLastIndex((event) => event.type === 'response.created');
+    const response = foldEvents(events.slice(begun));
+    expect(response.status).toBe('completed');
+    expect(await (await stack.fetch(`/v1/responses/${stream.id}`)).json()).toEqual(response);
+    const run = runs[index];
+    const tools = (await callsWith(stack, run?.city ?? '')).filter((call) => call.kind === 'tool');
+    expect(tools.length, 'a tool whose output was recorded is not called again').toBe(1);
+  }
+});
