@@ -27,7 +27,10 @@ afterAll(async () => {
 });
 
 /** Every point, and what may have been asked once more than without the crash: both tools, if one process ran both. */
-const POINTS: Record<Exclude<CrashPoint, `${string}-cancel-commit`>, { again: 'nothing' | 'model' | 'tool' }> = {
+const POINTS: Record<
+  Exclude<CrashPoint, `${string}-cancel-commit` | 'after-tool-begin'>,
+  { again: 'nothing' | 'model' | 'tool' }
+> = {
   'before-create-commit': { again: 'nothing' },
   'after-create-commit': { again: 'nothing' },
   'after-create-append': { again: 'nothing' },

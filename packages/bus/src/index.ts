@@ -6,6 +6,8 @@ export { type BusEnvironment, joinBus } from './join.ts';
 export {
   type Asked,
   type AskedCommand,
+  type BegunAnswer,
+  type BegunQuestion,
   type ConversationChange,
   type ConversationCommand,
   type CreateCommand,
@@ -30,6 +32,7 @@ export type { QueueMessage } from './queue-message.ts';
 export { ensureStreams, replicasFor, type StreamOptions } from './streams.ts';
 export {
   attachedSubject,
+  BEGUN_SUBJECT,
   CHAIN_STREAM,
   cancelledSubject,
   chainSubject,

@@ -156,6 +156,17 @@ export type ResultCommand =
       calls: ToolCallMeasure[];
     });
 
+/** `tr.ask.begun`: worker to orchestrator. */
+export interface BegunQuestion {
+  responseId: ResponseId;
+  stepId: StepId;
+}
+
+/** The answer to a {@link BegunQuestion}. */
+export interface BegunAnswer {
+  begun: boolean;
+}
+
 /** What the server tells of a message that it does not deliver any more. */
 export interface MaxDeliveriesAdvisory {
   stream: string;
@@ -172,7 +183,9 @@ export class MalformedMessage extends Error {
 }
 
 /** The bytes of a message between services. */
-export function encodeMessage(message: AskedCommand | Reply | Work | ResultCommand): Uint8Array {
+export function encodeMessage(
+  message: AskedCommand | Reply | Work | ResultCommand | BegunQuestion | BegunAnswer,
+): Uint8Array {
   return Buffer.from(JSON.stringify(message));
 }
 
@@ -180,10 +193,9 @@ export function encodeMessage(message: AskedCommand | Reply | Work | ResultComma
  * A message between services. Its sender is a part of the same installation, so its shape is trusted once it is JSON.
  * @throws MalformedMessage
  */
-export function decodeMessage<T extends AskedCommand | Reply | Work | ResultCommand | MaxDeliveriesAdvisory>(
-  subject: string,
-  bytes: Uint8Array,
-): T {
+export function decodeMessage<
+  T extends AskedCommand | Reply | Work | ResultCommand | MaxDeliveriesAdvisory | BegunQuestion | BegunAnswer,
+>(subject: string, bytes: Uint8Array): T {
   try {
     return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) as T;
   } catch (error) {

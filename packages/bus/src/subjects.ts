@@ -35,8 +35,10 @@ export const chainSubject = (partition: Partition, kind: ChainMessageKind): stri
 
 /** Core NATS, unstored: a response has been cancelled; whoever works on it stops. */
 export const cancelledSubject = (id: ResponseId): string => `tr.ctl.cancel.${id}`;
-/** Core NATS, unstored: a client has attached to a response; whoever waits for its clients to be gone forgets it. */
+/** Core NATS, request and reply: asked by a gateway whose clients of a response have gone; one that has a client of it answers. */
 export const attachedSubject = (id: ResponseId): string => `tr.ctl.attached.${id}`;
+/** Core NATS, request and reply: has this step been begun? */
+export const BEGUN_SUBJECT = 'tr.ask.begun';
 /** The response that a subject of `tr.ctl.*` is about. */
 export const subjectOf = (control: string): ResponseId => control.slice(control.lastIndexOf('.') + 1);
 

@@ -72,7 +72,12 @@ export async function loadTurns(database: Kysely<Tables>, id: ResponseId): Promi
     string,
     Selectable<ResponseStepsTable>[]
   >;
-  return ids.flatMap((turn) => {
+  // A turn that carries its own context needs nothing of what came before it.
+  const from = Math.max(
+    0,
+    ids.findLastIndex((turn) => requests.get(turn)?.context !== undefined),
+  );
+  return ids.slice(from).flatMap((turn) => {
     const request = requests.get(turn);
     if (!request) return [];
     const items = [...(request.context ?? []), ...request.body.input];

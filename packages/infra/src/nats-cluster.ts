@@ -42,7 +42,10 @@ export interface NatsMember {
   start(): Promise<RunningServer>;
   /** The start that came last; its process may have ended. */
   readonly server: RunningServer;
-  /** Whether it runs, knows a leader, and has caught up with everything that it keeps copies of. */
+  /**
+   * Whether it runs, knows a leader, and has caught up with everything that it knows it keeps copies of: right after a
+   * start it may not have heard of its streams yet.
+   */
   isHealthy(): Promise<boolean>;
 }
 

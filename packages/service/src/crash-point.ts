@@ -17,6 +17,7 @@ export type CrashPoint =
   | 'after-cancel-commit'
   | 'before-model-seal'
   | 'after-model-seal'
+  | 'after-tool-begin'
   | 'after-tool-call'
   | 'before-work-ack';
 

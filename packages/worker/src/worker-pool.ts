@@ -20,6 +20,7 @@ import {
 } from '@tailrace/bus';
 import type { RegistryView, RegistryWatch } from '@tailrace/registry';
 import { crashPoint, type Logger } from '@tailrace/service';
+import { askWhetherBegun } from './begun.ts';
 import { Cancellations, StepCancelled } from './cancellations.ts';
 
 /** A source of work with its cluster-wide limit. */
@@ -57,6 +58,10 @@ export interface Delivery {
   attempt: number;
   /** An earlier delivery may have begun the step. */
   redelivered: boolean;
+  /** Resolves when it is known to all that the step has been begun. */
+  begin(): Promise<void>;
+  /** Whether an earlier attempt has, or may have, said that it begins. */
+  mayHaveBegun(): Promise<boolean>;
 }
 
 type Ended = Exclude<ResultCommand, { kind: 'started' }>;
@@ -151,9 +156,15 @@ export class WorkerPool<W extends Work> {
       return;
     }
     const { responseId, stepId, correlationId } = work;
-    const delivery = { attempt: work.attempt + message.deliveryCount - 1, redelivered: message.redelivered };
+    const attempt = work.attempt + message.deliveryCount - 1;
     const startedAt = Date.now();
-    const address = { responseId, stepId, attempt: delivery.attempt, startedAt, correlationId };
+    const address = { responseId, stepId, attempt, startedAt, correlationId };
+    const delivery: Delivery = {
+      attempt,
+      redelivered: message.redelivered,
+      begin: () => this.#publish({ kind: 'started', ...address }, `${stepId}.${attempt}.begun`, signal),
+      mayHaveBegun: () => askWhetherBegun(bus, { responseId, stepId }),
+    };
     const stepLog = log.child({ response_id: responseId, step_id: stepId, correlation_id: correlationId });
     const ended = this.#reportStarted(address, signal);
     try {

@@ -22,6 +22,7 @@ import {
   sealingSecret,
 } from '@tailrace/service';
 import Fastify from 'fastify';
+import { answerWhetherBegun } from './begun-answers.ts';
 import {
   type ChainMessage,
   handleCancel,
@@ -69,6 +70,7 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
   const stopping = new AbortController();
   const consumers = await startConsumers(context, config);
   const durables = consumers.map(({ durable }) => durable);
+  answerWhetherBegun(context);
   const deadLetters = await startDeadLetters(context, config);
   const sweeping = repeat(config.SWEEP_EVERY_MS, stopping.signal, log, 'sweep', async () => {
     await sweep(context, durables, config.SWEEP_AFTER_MS, stopping.signal);

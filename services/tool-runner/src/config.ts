@@ -7,4 +7,6 @@ export const toolRunnerEnv = {
   TOOL_CONNECT_MS: env.milliseconds(10_000),
   TOOL_MAX_OUTPUT_BYTES: env.count(32 * 1024 * 1024),
   TOOL_CONNECTIONS: env.count(256),
+  TOOL_ATTEMPTS: env.count(3),
+  TOOL_BACKOFF_MS: env.milliseconds(250),
 };

@@ -1,5 +1,6 @@
 /** A tool that is an HTTP endpoint: the model's arguments are POSTed as JSON, the body that comes back is the output. */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ToolCallMeasure, ToolWork } from '@tailrace/bus';
 import type { ToolResult } from '@tailrace/chain';
 import { ApiError, type ErrorInfo } from '@tailrace/protocol';
@@ -11,6 +12,8 @@ export interface HttpTool {
   headers: Record<string, string>;
   /** Milliseconds for the whole call. */
   timeoutMs: number;
+  /** Whether a call may be repeated when it is not known whether it took effect. */
+  idempotent: boolean;
 }
 
 /** What a call came to. A failed call is the model's to read. */
@@ -24,7 +27,14 @@ export interface HttpToolLimits {
   connectMs: number;
   maxOutputBytes: number;
   connections: number;
+  /** How often a tool that may be called again is, before its call fails. */
+  attempts: number;
+  /** Milliseconds before the second call; doubled each time. */
+  backoffMs: number;
 }
+
+/** What may be different another time. */
+const RETRYABLE_STATUS = new Set([429, 502, 503, 504]);
 
 const ERROR_BODY_CHARS = 2_000;
 
@@ -49,19 +59,38 @@ export class HttpToolClient {
     return this.#agent.destroy();
   }
 
-  /** Makes the call. Rejects only when `signal` is aborted. */
+  /**
+   * Makes the call, and makes it again if that is safe and may help. Each has the step's `Idempotency-Key`. Rejects only
+   * when `signal` is aborted.
+   */
   async call(work: ToolWork, tool: HttpTool | ApiError, signal: AbortSignal): Promise<ToolOutcome> {
+    const calls: ToolCallMeasure[] = [];
+    const attempts = tool instanceof ApiError || !tool.idempotent ? 1 : this.#limits.attempts;
+    for (let wait = this.#limits.backoffMs; ; wait *= 2) {
+      const { outcome, measure } = await this.#once(work, tool, signal);
+      calls.push(measure);
+      if ('result' in outcome || calls.length >= attempts || !mayHelp(measure, outcome.error))
+        return { outcome, calls };
+      await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal });
+    }
+  }
+
+  async #once(
+    work: ToolWork,
+    tool: HttpTool | ApiError,
+    signal: AbortSignal,
+  ): Promise<Pick<ToolOutcome, 'outcome'> & { measure: ToolCallMeasure }> {
     const measure: ToolCallMeasure = { tool: work.tool, status: null, durationMs: 0, errorCode: null };
     const startedAt = performance.now();
     try {
       if (tool instanceof ApiError) throw tool;
       const output = await this.#post(work, tool, measure, signal);
-      return { outcome: { result: { output } }, calls: [measure] };
+      return { outcome: { result: { output } }, measure };
     } catch (error) {
       if (signal.aborted) throw error;
       const failure = this.#toApiError(error, tool);
       measure.errorCode = failure.code;
-      return { outcome: { error: failure.info }, calls: [measure] };
+      return { outcome: { error: failure.info }, measure };
     } finally {
       measure.durationMs = Math.round(performance.now() - startedAt);
     }
@@ -101,6 +130,10 @@ export class HttpToolClient {
     const code = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.name) : 'unknown';
     return new ApiError('tool_unreachable', { reason: code }, { cause: error });
   }
+}
+
+function mayHelp({ status }: ToolCallMeasure, { code }: ErrorInfo): boolean {
+  return code === 'tool_unreachable' || (status !== null && RETRYABLE_STATUS.has(status));
 }
 
 /** The body of the call: the model's own text once it is known to be an object; a model that sends nothing means `{}`. */

@@ -18,7 +18,13 @@ let server: Server;
 let url: string;
 let answer: (out: ServerResponse, seen: Seen) => void;
 let requests: Seen[] = [];
-const client = new HttpToolClient({ connectMs: 1_000, maxOutputBytes: MAX_OUTPUT_BYTES, connections: 4 });
+const client = new HttpToolClient({
+  connectMs: 1_000,
+  maxOutputBytes: MAX_OUTPUT_BYTES,
+  connections: 4,
+  attempts: 3,
+  backoffMs: 10,
+});
 
 beforeAll(async () => {
   server = createServer((request, out) => {
@@ -52,15 +58,20 @@ const work = (text: string): ToolWork => ({
   correlationId: TRACE,
 });
 
-const tool = (change: Partial<HttpTool> = {}): HttpTool => ({ url, headers: {}, timeoutMs: 10_000, ...change });
+const tool = (change: Partial<HttpTool> = {}): HttpTool => ({
+  url,
+  headers: {},
+  timeoutMs: 10_000,
+  idempotent: false,
+  ...change,
+});
 
 /** Calls the tool with these arguments, answered so. */
 async function call(text: string, answering: typeof answer, of: HttpTool | undefined = tool()) {
   answer = answering;
   requests = [];
   const { outcome, calls } = await client.call(work(text), of, new AbortController().signal);
-  expect(calls).toHaveLength(1);
-  return { outcome, measure: calls[0] };
+  return { outcome, measure: calls.at(-1), calls };
 }
 
 const ok =
@@ -179,4 +190,40 @@ test('a process that stops gives the call up: it is nobody’s outcome', async (
   const reason = new Error('stopping');
   answer = () => stopping.abort(reason);
   await expect(client.call(work('{}'), tool(), stopping.signal)).rejects.toBe(reason);
+});
+
+describe('a tool that may be called again', () => {
+  const failing = (times: number, status: number) => {
+    let left = times;
+    return (out: ServerResponse) => {
+      left -= 1;
+      if (left >= 0) out.writeHead(status).end('not now');
+      else out.end('done');
+    };
+  };
+
+  test('is, when that may help, and each call is measured', async () => {
+    for (const status of [429, 502, 503, 504]) {
+      const { outcome, calls } = await call('{}', failing(2, status), tool({ idempotent: true }));
+      expect(outcome).toEqual({ result: { output: 'done' } });
+      expect(calls.map((each) => each.status)).toEqual([status, status, 200]);
+      expect(new Set(requests.map(({ request }) => request.headers['idempotency-key'])).size).toBe(1);
+    }
+  });
+
+  test('so often and no oftener', async () => {
+    const { outcome, calls } = await call('{}', failing(99, 503), tool({ idempotent: true }));
+    expect(outcome).toMatchObject({ error: { code: 'tool_http_error' } });
+    expect(calls).toHaveLength(3);
+  });
+
+  test('is not, when its answer would be the same', async () => {
+    const { calls } = await call('{}', failing(99, 400), tool({ idempotent: true }));
+    expect(calls).toHaveLength(1);
+  });
+
+  test('unlike one that may not', async () => {
+    const { calls } = await call('{}', failing(1, 503), tool({ idempotent: false }));
+    expect(calls).toHaveLength(1);
+  });
 });

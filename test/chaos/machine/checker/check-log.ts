@@ -6,22 +6,22 @@ import type { Subject } from './subject.ts';
 import type { Finding } from './violation.ts';
 
 /** The first thing that is wrong with a log; what follows from it is not told. */
-export function checkLog(subject: Subject): Finding | undefined {
+export function checkLog(subject: Subject): Finding[] {
   const { evidence, logFrames, losses, mayBeGone } = subject;
   const { log, row } = evidence;
   if (log.length === 0) {
     // What has not ended may never have been taken up; that it is stuck is told elsewhere.
     const missing = row?.endedAt != null && losses.length === 0 && !mayBeGone;
-    return missing ? { invariant: 'I1', what: 'the log is gone, and nothing has taken it' } : undefined;
+    return missing ? [{ invariant: 'I1', what: 'the log is gone, and nothing has taken it' }] : [];
   }
   const order =
     brokenMessages(log) ??
     brokenOrder(logFrames, -1, losses) ??
     (logFrames[0]?.type === 'response.created' ? undefined : 'the log does not begin with response.created') ??
     malformed(logFrames);
-  if (order !== undefined) return { invariant: 'I1', what: `the log: ${order}` };
+  if (order !== undefined) return [{ invariant: 'I1', what: `the log: ${order}` }];
   const end = brokenEnd(logFrames, row?.endedAt != null) ?? brokenEndedHeader(log);
-  return end === undefined ? undefined : { invariant: 'I2', what: `the log: ${end}` };
+  return end === undefined ? [] : [{ invariant: 'I2', what: `the log: ${end}` }];
 }
 
 /** What is wrong with the frames themselves. */

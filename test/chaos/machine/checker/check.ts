@@ -94,8 +94,14 @@ function doublesByResponse({ responses }: RunRecord, evidence: Evidence): Map<Re
   const doubles = new Map<ResponseRecord, string[]>();
   for (const [id, { row }] of evidence.responses) {
     if (!row || told.has(id)) continue;
-    const response = responses.find(({ marker }) => row.request.includes(marker));
+    const response = responses.find(({ marker }) => hasLine(row.request, marker));
     if (response && response.id !== null) doubles.set(response, [...(doubles.get(response) ?? []), id]);
   }
   return doubles;
+}
+
+/** Whether a text in this JSON begins with the line. */
+function hasLine(json: string, line: string): boolean {
+  const escaped = JSON.stringify(line).slice(0, -1);
+  return json.includes(`${escaped}\\n`) || json.includes(`${escaped}"`);
 }

@@ -75,12 +75,13 @@ test('passes more than it holds to a client that reads late', async () => {
   const client = new Client();
   await client.hear('x');
   client.socket.pause();
-  const much = 'abcdefgh'.repeat(1_000_000);
+  // More than the operating system's buffers on the way there and back.
+  const much = 'abcdefgh'.repeat(8_000_000);
   client.socket.write(much);
   await eventually('the wire is full', async () => client.socket.writableLength > 0 && served[0]?.writableNeedDrain);
   client.socket.resume();
   await eventually('all of it is back', async () => client.heard.length === 1 + much.length);
-  expect(client.heard.slice(1)).toBe(much);
+  expect(client.heard.slice(1) === much).toBe(true);
 });
 
 test('a reset, and a server that is not there, reach the client', async () => {

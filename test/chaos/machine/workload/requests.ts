@@ -5,7 +5,7 @@ import type { Target } from './retries.ts';
 import type { World } from './world.ts';
 
 /** Longer than any response takes by its script, and than the faults of a schedule last. */
-const WHOLE_RESPONSE_MS = 120_000;
+const WHOLE_RESPONSE_MS = 45_000;
 
 /** The request that makes a response; sent again, it is the same response. */
 export function creationRequest({ apiKey }: World, plan: ResponsePlan): GatewayRequest {

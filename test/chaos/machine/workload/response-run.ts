@@ -22,6 +22,7 @@ export async function runResponse(world: World, plan: ResponsePlan): Promise<Res
   clients.push(untilOver(actAs(world, response)));
   const ended = await Promise.allSettled(clients);
   for (const client of ended) if (client.status === 'rejected') throw client.reason;
+  await untilOver(askAgain(world, response));
   await untilOver(finish(world, response));
   return response.record;
 }
@@ -63,6 +64,13 @@ async function create(world: World, response: FollowedResponse): Promise<void> {
   } finally {
     response.giveUp();
   }
+}
+
+/** A client that never looked at what it was sent has not been told an id: whoever asks again in its place is. */
+async function askAgain(world: World, response: FollowedResponse): Promise<void> {
+  const creator = response.plan.clients.find((client) => client.creates);
+  if (response.record.id !== null || creator?.reading.how !== 'never') return;
+  await followStream(world, response, { ...creator, reading: { how: 'to the end' } });
 }
 
 /** What happens to the response beside those who follow it. */
