@@ -16,6 +16,7 @@ const COMMANDS = {
   start: { programs: [['packages/cli/src/start.ts', ...args]], linked: true },
   demo: { programs: [['packages/cli/src/demo.ts', ...args]], linked: true },
   bench: { programs: [['test/bench/main.ts', ...args]], linked: true },
+  chaos: { programs: [['test/chaos/machine/main.ts', ...args]], linked: true },
   test: { programs: [['node_modules/vitest/vitest.mjs', 'run', ...args]], linked: false },
   check: {
     programs: [

@@ -101,6 +101,8 @@ export class StreamCheck {
     }
     this.#last = event;
     if (!last && event.type !== 'response.created') this.#whole = undefined;
+    // A log that was lost has begun anew.
+    if (last && event.type === 'response.created' && this.#options.mayJump()) this.#whole = [];
     this.#whole?.push(event);
     if (TERMINAL_EVENTS.has(event.type)) this.#fold();
   }

@@ -18,6 +18,7 @@ export {
   loadConversationItem,
   loadConversationItems,
 } from './conversations.ts';
+export { isDataError } from './data-error.ts';
 export { loadHistory, type Rooted } from './history.ts';
 export { migrate } from './migrate.ts';
 export { resolveReferences } from './references.ts';

@@ -7,7 +7,13 @@ const FILE_CHARS = 33_554_432;
 
 const text = z.string().max(TEXT_CHARS);
 const itemStatus = z.enum(['in_progress', 'completed', 'incomplete']).nullish();
-const id = z.string().min(1).max(128).nullish();
+/** No control characters: ids are kept as text, and Postgres' text has no room for all of them. */
+const plainId = z
+  .string()
+  .min(1)
+  .max(128)
+  .regex(/^[^\p{Cc}]*$/u, 'control characters are not allowed');
+const id = plainId.nullish();
 
 const inputText = z.strictObject({ type: z.literal('input_text'), text });
 const inputImage = z.strictObject({
@@ -89,7 +95,7 @@ const compactionItem = z.strictObject({
   created_by: z.string().nullish(),
 });
 
-const itemReference = z.strictObject({ type: z.literal('item_reference'), id: z.string().min(1).max(128) });
+const itemReference = z.strictObject({ type: z.literal('item_reference'), id: plainId });
 
 const itemUnion = z.discriminatedUnion('type', [
   messageItem,

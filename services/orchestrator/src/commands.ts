@@ -17,7 +17,7 @@ import {
 import { hasEnded, isStored, isTerminal } from '@tailrace/chain';
 import { loadResponse, type StoredResponse } from '@tailrace/database';
 import { EMPTY_LOG } from '@tailrace/log';
-import { ApiError, publicResponseId } from '@tailrace/protocol';
+import { ApiError, errorInfo, publicResponseId } from '@tailrace/protocol';
 import { crashPoint } from '@tailrace/service';
 import { cancelResponse } from './cancel-response.ts';
 import { changeConversation } from './change-conversation.ts';
@@ -97,6 +97,29 @@ export async function handleDeadLetter(
   if (committed) await carryOn(context, committed, undefined, correlationId, signal, 'after-result-append');
   else if (stored) await resume(context, stored, correlationId, signal);
   context.log.error({ response_id: responseId, step_id: stepId, attempts: advisory.deliveries }, 'a step was given up');
+}
+
+/** A message cannot be handled, however often it is tried: whoever waits is told, and a step fails. */
+export async function giveUp(
+  context: OrchestratorContext,
+  kind: string,
+  message: ChainMessage,
+  signal: AbortSignal,
+): Promise<void> {
+  if (kind !== 'result') {
+    refuse(context, decodeMessage<AskedCommand>(message.subject, message.bytes), new ApiError('internal_error'));
+    return;
+  }
+  const report = decodeMessage<ResultCommand>(message.subject, message.bytes);
+  if (report.kind === 'started') return;
+  const error = errorInfo('internal_error');
+  const failed: ResultCommand =
+    report.kind === 'model_call'
+      ? { ...report, result: null, error, calls: [] }
+      : { ...report, outcome: { error }, calls: [] };
+  const committed = await recordResult(context, failed);
+  if (!committed?.fresh) return;
+  await carryOn(context, committed, undefined, report.correlationId, signal, 'after-result-append');
 }
 
 /** A client wants a response to stop, or to be gone. What has ended is not touched again. */

@@ -10,7 +10,7 @@ import {
   QueueConsumer,
   type QueueMessage,
 } from '@tailrace/bus';
-import { connectDatabase, pingDatabase } from '@tailrace/database';
+import { connectDatabase, isDataError, pingDatabase } from '@tailrace/database';
 import { publishRegistry, readRegistryConfig, Sealer } from '@tailrace/registry';
 import {
   addOpsRoutes,
@@ -25,6 +25,7 @@ import Fastify from 'fastify';
 import { answerWhetherBegun } from './begun-answers.ts';
 import {
   type ChainMessage,
+  giveUp,
   handleCancel,
   handleConversation,
   handleCreate,
@@ -162,30 +163,60 @@ async function startDeadLetters(context: OrchestratorContext, config: Config): P
   return consumer;
 }
 
+/** How often a message that fails for what it says is tried before it is given up. */
+const POISON_ATTEMPTS = 3;
+
 async function handle(context: OrchestratorContext, message: QueueMessage, signal: AbortSignal): Promise<void> {
+  const kind = kindOf(message);
+  let chainMessage: ChainMessage;
   try {
     const bytes = await payloadOf(context.bus, message);
-    const chainMessage: ChainMessage = { subject: message.subject, bytes, redelivered: message.redelivered };
-    switch (kindOf(message)) {
-      case 'create':
-        return await handleCreate(context, chainMessage, signal);
-      case 'cancel':
-        return await handleCancel(context, chainMessage, signal);
-      case 'delete':
-        return await handleDelete(context, chainMessage, signal);
-      case 'conversation':
-        return await handleConversation(context, chainMessage);
-      case 'redrive':
-        return await handleRedrive(context, chainMessage, signal);
-      case 'result':
-        return await handleResult(context, chainMessage, signal);
-      default:
-        throw new MalformedMessage(message.subject, 'nobody handles this kind');
-    }
+    chainMessage = { subject: message.subject, bytes, redelivered: message.redelivered };
   } catch (error) {
-    if (!(error instanceof MalformedMessage) && !(error instanceof BlobExpired)) throw error;
-    context.log.error({ err: error }, 'dropped a message that cannot be read');
+    if (!(error instanceof BlobExpired)) throw error;
+    context.log.error({ err: error }, 'dropped a message whose payload has expired');
     message.term();
+    return;
+  }
+  try {
+    await handleKind(context, kind, chainMessage, signal);
+  } catch (error) {
+    if (error instanceof MalformedMessage) {
+      context.log.error({ err: error }, 'dropped a message that cannot be read');
+      message.term();
+    } else if (isPoison(error) && message.deliveryCount >= POISON_ATTEMPTS) {
+      context.log.error({ err: error, kind }, 'gave up a message that cannot be handled');
+      await giveUp(context, kind, chainMessage, signal);
+    } else throw error;
+  }
+}
+
+/** Whether a message would fail however often it is tried: what it says, or our own code, is wrong. */
+function isPoison(error: unknown): boolean {
+  return isDataError(error) || error instanceof TypeError || error instanceof RangeError;
+}
+
+async function handleKind(
+  context: OrchestratorContext,
+  kind: string,
+  message: ChainMessage,
+  signal: AbortSignal,
+): Promise<void> {
+  switch (kind) {
+    case 'create':
+      return handleCreate(context, message, signal);
+    case 'cancel':
+      return handleCancel(context, message, signal);
+    case 'delete':
+      return handleDelete(context, message, signal);
+    case 'conversation':
+      return handleConversation(context, message);
+    case 'redrive':
+      return handleRedrive(context, message, signal);
+    case 'result':
+      return handleResult(context, message, signal);
+    default:
+      throw new MalformedMessage(message.subject, 'nobody handles this kind');
   }
 }
 

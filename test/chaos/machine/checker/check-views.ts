@@ -32,29 +32,41 @@ function checkView(subject: Subject, { name, view, frames }: ViewFrames): Findin
 
 const lastError = (errors: readonly string[]) => (errors.length === 0 ? '' : `: ${errors.at(-1)}`);
 
+/** Where a text was seen, and when first. */
+interface Sighting {
+  sources: string[];
+  at: number;
+}
+
 /**
- * Every event has the same bytes wherever it was seen (I4). A log that was lost is projected anew under the numbers it has
- * given out before, so each loss allows one other version.
+ * Every event has the same bytes wherever it was seen (I4). A log that was lost is projected anew, maybe under numbers that
+ * have been given out before, so each loss allows one other version from then on.
  */
 export function checkSameBytes({ logFrames, views, losses }: Subject): Finding[] {
-  const versions = new Map<number, Map<string, string[]>>();
-  const note = (source: string, frames: readonly Frame[]) => {
-    for (const { number, text } of frames) {
-      const texts = versions.get(number) ?? new Map<string, string[]>();
-      versions.set(number, texts);
-      const sources = texts.get(text) ?? [];
-      texts.set(text, sources);
-      if (!sources.includes(source)) sources.push(source);
-    }
-  };
-  note('the log', logFrames);
-  for (const { name, frames } of views) note(name, frames);
+  const versions = new Map<number, Map<string, Sighting>>();
+  note(versions, 'the log', logFrames);
+  for (const { name, frames } of views) note(versions, name, frames);
+  const lostAt = losses.map(({ from }) => from).sort((a, b) => a - b);
   for (const [number, texts] of versions) {
-    if (texts.size <= 1 + losses.length) continue;
-    const told = [...texts].map(([text, sources]) => `${sources.join(', ')}: ${excerpt(text, texts)}`);
+    if (texts.size === 1) continue;
+    const bySight = [...texts.values()].sort((a, b) => a.at - b.at);
+    if (bySight.every(({ at }, index) => index === 0 || (lostAt[index - 1] ?? Number.POSITIVE_INFINITY) <= at))
+      continue;
+    const told = [...texts].map(([text, { sources }]) => `${sources.join(', ')}: ${excerpt(text, texts)}`);
     return [{ invariant: 'I4', what: `event ${number} is not the same everywhere: ${told.join(' | ')}` }];
   }
   return [];
+}
+
+function note(versions: Map<number, Map<string, Sighting>>, source: string, frames: readonly Frame[]): void {
+  for (const { number, text, at } of frames) {
+    const texts = versions.get(number) ?? new Map<string, Sighting>();
+    versions.set(number, texts);
+    const sighting = texts.get(text) ?? { sources: [], at };
+    texts.set(text, sighting);
+    sighting.at = Math.min(sighting.at, at);
+    if (!sighting.sources.includes(source)) sighting.sources.push(source);
+  }
 }
 
 /** The text from shortly before the place where the versions part. */

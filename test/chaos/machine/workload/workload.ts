@@ -1,5 +1,6 @@
 /** The whole workload: many responses, so many at once. */
 import type { ResponseRecord } from '../record/index.ts';
+import { epochMs, sleep } from './clock.ts';
 import { type PlanOptions, planResponse, type ResponsePlan } from './plan.ts';
 import { readAgain, runResponse } from './response-run.ts';
 import type { World } from './world.ts';
@@ -9,8 +10,8 @@ export interface WorkloadOptions extends PlanOptions {
   responses: number;
   /** Responses at once. */
   concurrency: number;
-  /** Whether new responses are still begun. */
-  goesOn: () => boolean;
+  /** They are begun so far apart, milliseconds, unless there are too many at once. */
+  everyMs: number;
 }
 
 /** A workload under way. */
@@ -18,6 +19,8 @@ export class Workload {
   readonly #world: World;
   readonly #options: WorkloadOptions;
   readonly #finished: { plan: ResponsePlan; record: ResponseRecord }[] = [];
+  readonly #allBegun = Promise.withResolvers<void>();
+  #planned = 0;
   #begun = 0;
 
   constructor(world: World, options: WorkloadOptions) {
@@ -35,15 +38,31 @@ export class Workload {
     return this.#finished.map(({ record }) => record);
   }
 
+  /** Resolves when no other response will be begun. */
+  get allBegun(): Promise<void> {
+    return this.#allBegun.promise;
+  }
+
   /** Resolves when all are finished, or the run is over. */
   async run(): Promise<void> {
-    await this.#atOnce(this.#options.concurrency, async () => {
-      if (this.#begun >= this.#options.responses || this.#world.signal.aborted || !this.#options.goesOn()) return false;
-      const plan = planResponse(this.#options, this.#begun);
+    const { responses, concurrency, everyMs } = this.#options;
+    const { signal } = this.#world;
+    const began = epochMs();
+    await this.#atOnce(concurrency, async () => {
+      const index = this.#planned;
+      const due = began + index * everyMs;
+      if (index >= responses || signal.aborted) {
+        if (this.#begun === this.#planned) this.#allBegun.resolve();
+        return false;
+      }
+      this.#planned += 1;
+      await sleep(Math.max(0, due - epochMs()), signal);
+      const plan = planResponse(this.#options, index);
       this.#begun += 1;
       this.#finished.push({ plan, record: await runResponse(this.#world, plan) });
       return true;
     });
+    this.#allBegun.resolve();
   }
 
   /** Reads every response once more, now that everything has come to rest. */

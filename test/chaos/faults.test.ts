@@ -1,0 +1,359 @@
+/** The fault machine's own test: each fault does what it says, and its heal leaves everything as it should be. */
+import { execFile } from 'node:child_process';
+import { connect as connectTcp } from 'node:net';
+import { promisify } from 'node:util';
+import { JetStreamApiError, jetstream } from '@nats-io/jetstream';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually } from '../harness/eventually.ts';
+import { withDatabase } from './machine/faults/database.ts';
+import {
+  type ChaosInfra,
+  type ChaosSystem,
+  chaosInfra,
+  chaosSystem,
+  FAULT_KINDS,
+  type FaultKind,
+  faultOf,
+  type Heal,
+  healthy,
+  inflict,
+  readinessOf,
+  revive,
+  troublesOf,
+} from './machine/faults/index.ts';
+import { connectOnce, withJetStream } from './machine/faults/nats.ts';
+import { processesOf } from './machine/faults/topology.ts';
+
+const run = promisify(execFile);
+
+/** What is looked at while the fault is there; what it returns is looked at when it has been healed. */
+type Look = (system: ChaosSystem) => Promise<(() => Promise<void>) | undefined>;
+type Row = readonly [kind: FaultKind, target: string, look: Look];
+
+function suite(options: { cluster: boolean }, rows: (system: () => ChaosSystem) => readonly Row[]) {
+  let infra: ChaosInfra;
+  let system: ChaosSystem;
+
+  beforeAll(async () => {
+    infra = await chaosInfra(options);
+    system = await chaosSystem({ infra });
+    await healthy(system);
+  });
+  afterAll(async () => {
+    await system?.stop();
+    await infra?.stop();
+  });
+
+  const table = rows(() => system);
+  test.each(table)('%s: %s', async (kind, target, look) => {
+    const heal: Heal = await faultOf(system, kind).inject(target);
+    let after: Awaited<ReturnType<Look>>;
+    try {
+      after = await look(system);
+    } finally {
+      await heal();
+    }
+    await heal();
+    await healthy(system, 30_000);
+    await after?.();
+  });
+  return { kinds: table.map(([kind]) => kind), system: () => system };
+}
+
+const pids = ({ stack }: ChaosSystem) =>
+  new Map(stack.processes().map(({ role, index, pid }) => [`${role} ${index}`, pid]));
+const gone =
+  (name: string): Look =>
+  async (system) => {
+    await eventually(`${name} has ended`, async () => !pids(system).has(name));
+    expect(await troublesOf(system)).toContain(`${name}: no answer`);
+    return undefined;
+  };
+const unready =
+  (name: string, check: string): Look =>
+  async (system) => {
+    await eventually(`${name} says that ${check} is missing`, async () => {
+      const readiness = await readinessOf(system, name);
+      if (readiness?.status !== 503) return false;
+      const { checks } = JSON.parse(readiness.body) as { checks: Record<string, string> };
+      return checks[check] !== 'ok';
+    });
+    return undefined;
+  };
+
+async function ask(system: ChaosSystem, input: string): Promise<{ id: string; status: string; output: unknown[] }> {
+  const answer = await fetch(`${system.gateways[0]}/v1/responses`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${system.stack.apiKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'demo', input }),
+  });
+  expect(answer.status).toBe(200);
+  return (await answer.json()) as { id: string; status: string; output: unknown[] };
+}
+
+/** How far ahead of the true time the ids of a gateway are, in milliseconds: they begin with the time. */
+async function aheadMs(system: ChaosSystem): Promise<number> {
+  const { id } = await ask(system, '!text 1');
+  return Number.parseInt(id.replace('resp_', '').slice(0, 12), 16) - Date.now();
+}
+
+const clockIs =
+  (hours: number): Look =>
+  async (system) => {
+    const isShifted = async () => Math.abs((await aheadMs(system)) - hours * 3_600_000) < 60_000;
+    await eventually('ids are made with the wrong time', isShifted);
+    return async () => {
+      await eventually('ids are made with the right time', async () => Math.abs(await aheadMs(system)) < 60_000);
+    };
+  };
+
+async function upstreamStatus(system: ChaosSystem, script: string): Promise<number> {
+  const answer = await fetch(`${system.link('model-caller > upstream').url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'demo', stream: true, messages: [{ role: 'user', content: script }] }),
+  });
+  await answer.text();
+  return answer.status;
+}
+
+async function publishTo(system: ChaosSystem, subject: string): Promise<number | 'stored'> {
+  const nc = await connectOnce(system.infra.natsUrl);
+  try {
+    await jetstream(nc).publish(subject, 'a text');
+    return 'stored';
+  } catch (error) {
+    if (error instanceof JetStreamApiError) return error.code;
+    throw error;
+  } finally {
+    await nc.close();
+  }
+}
+
+function sqlState(error: unknown): string | undefined {
+  return error instanceof pg.DatabaseError ? error.code : undefined;
+}
+
+describe('a single NATS', () => {
+  const { kinds, system } = suite({ cluster: false }, (current) => {
+    const before = new Map<string, number | undefined>();
+    return [
+      ['process-killed', 'gateway 0', gone('gateway 0')],
+      ['process-killed', 'model-caller 0', gone('model-caller 0')],
+      [
+        'process-frozen',
+        'orchestrator 0',
+        async () => {
+          const pid = pids(current()).get('orchestrator 0');
+          const { stdout } = await run('ps', ['-o', 'state=', '-p', String(pid)]);
+          expect(stdout.trim()[0]).toBe('T');
+          return async () => expect(pids(current()).get('orchestrator 0')).toBe(pid);
+        },
+      ],
+      ['process-terminated', 'tool-runner 0', gone('tool-runner 0')],
+      ['clock-forward', 'gateway 0', clockIs(1)],
+      ['clock-backward', 'gateway 0', clockIs(-1)],
+      [
+        'postgres-killed',
+        'postgres',
+        async (one) => {
+          expect(one.infra.postgres.pid).toBeUndefined();
+          return unready('orchestrator 0', 'postgres')(one);
+        },
+      ],
+      ['postgres-frozen', 'postgres', unready('gateway 0', 'postgres')],
+      [
+        'postgres-restarted',
+        'postgres',
+        async (one) => {
+          const { rows } = await withDatabase(one.infra.databaseUrl, (client) =>
+            client.query<{ age: number }>(
+              'SELECT extract(epoch FROM now() - pg_postmaster_start_time())::float AS age',
+            ),
+          );
+          expect(rows[0]?.age).toBeLessThan(10);
+          return undefined;
+        },
+      ],
+      [
+        'postgres-exhausted',
+        'postgres',
+        async (one) => {
+          const failure = await withDatabase(one.infra.databaseUrl, (client) => client.query('SELECT 1')).catch(
+            sqlState,
+          );
+          expect(failure).toBe('53300');
+          return unready('orchestrator 0', 'postgres')(one);
+        },
+      ],
+      [
+        'postgres-read-only',
+        'postgres',
+        async (one) => {
+          const write = () =>
+            withDatabase(one.infra.databaseUrl, (client) => client.query('CREATE TABLE written ()')).catch(sqlState);
+          expect(await write()).toBe('25006');
+          expect(await troublesOf(one)).toEqual(['postgres: refuses to write']);
+          return async () => expect(await write()).toMatchObject({ command: 'CREATE' });
+        },
+      ],
+      [
+        'nats-killed',
+        'nats',
+        async (one) => {
+          expect(await troublesOf(one)).toContain('nats: does not run');
+          return unready('tool-runner 0', 'nats')(one);
+        },
+      ],
+      ['nats-frozen', 'nats', unready('gateway 0', 'nats')],
+      [
+        'nats-restarted',
+        'nats',
+        async (one) => {
+          before.set('nats', one.infra.nats[0]?.pid);
+          expect(before.get('nats')).toBeDefined();
+          return undefined;
+        },
+      ],
+      ...(['TR_LOG_0', 'TR_CHAIN', 'TR_WORK'] as const).map((stream): Row => {
+        const root = stream === 'TR_LOG_0' ? 'tr.log.0' : stream === 'TR_CHAIN' ? 'tr.chain' : 'tr.work';
+        return [
+          'jetstream-full',
+          stream,
+          async (one) => {
+            expect(await publishTo(one, `${root}.test`)).toBe(10_077);
+            return async () => {
+              expect(await publishTo(one, `${root}.test`)).toBe('stored');
+              await withJetStream(one.infra.natsUrl, async (jsm) => {
+                await jsm.streams.purge(stream, { filter: `${root}.test` });
+                const { state, config } = await jsm.streams.info(stream, { subjects_filter: `${root}.chaos` });
+                expect([state.subjects, config.max_bytes]).toEqual([undefined, -1]);
+              });
+            };
+          },
+        ];
+      }),
+      ['link-half-open', 'gateway 0 > nats', unready('gateway 0', 'nats')],
+      ['link-half-open', 'orchestrator 0 > postgres', unready('orchestrator 0', 'postgres')],
+      [
+        'link-slow',
+        'client > gateway 0',
+        async (one) => {
+          const began = performance.now();
+          await (await fetch(`${one.gateways[0]}/healthz`)).text();
+          expect(performance.now() - began).toBeGreaterThan(300);
+          return undefined;
+        },
+      ],
+      [
+        'link-cut',
+        'client > gateway 0',
+        async (one) => {
+          const socket = connectTcp(Number(new URL(one.gateways[0] ?? '').port), '127.0.0.1');
+          const code = await new Promise((resolve) => {
+            socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code));
+          });
+          expect(code).toBe('ECONNRESET');
+          return undefined;
+        },
+      ],
+      ['link-refused', 'model-caller 0 > nats', unready('model-caller 0', 'nats')],
+      ...(['429', '500'] as const).map(
+        (status): Row => [
+          `upstream-${status}`,
+          'upstream',
+          async (one) => {
+            expect(await upstreamStatus(one, '!text 2')).toBe(Number(status));
+            return async () => expect(await upstreamStatus(one, '!text 2')).toBe(200);
+          },
+        ],
+      ),
+      [
+        'upstream-hang',
+        'upstream',
+        async (one) => {
+          const answer = upstreamStatus(one, '!text 2');
+          void Promise.allSettled([answer]);
+          await eventually('the request hangs', async () => one.front('upstream').struck > 2);
+          return () => expect(answer).rejects.toThrow(TypeError);
+        },
+      ],
+      [
+        'upstream-cut',
+        'upstream',
+        async (one) => {
+          await expect(upstreamStatus(one, '!text 50')).rejects.toThrow(TypeError);
+          return undefined;
+        },
+      ],
+      [
+        'rolling-restart',
+        'services',
+        async (one) => {
+          const seen = new Map(processesOf(one.topology).map(({ name }) => [name, new Set<number>()]));
+          await eventually(
+            'every process has been another one twice',
+            async () => {
+              for (const [name, pid] of pids(one)) seen.get(name)?.add(pid);
+              return [...seen.values()].every((all) => all.size >= 3);
+            },
+            40_000,
+          );
+          return undefined;
+        },
+      ],
+      [
+        'nats-wiped',
+        'nats',
+        async (one) => {
+          expect(await troublesOf(one)).toContain('nats: does not run');
+          return undefined;
+        },
+      ],
+    ];
+  });
+
+  test('combined, they are healed together, and recorded', async () => {
+    const inflicted = await inflict(system(), [
+      { kind: 'process-killed', target: 'orchestrator 0' },
+      { kind: 'postgres-killed', target: 'postgres' },
+      { kind: 'link-refused', target: 'gateway 0 > nats' },
+    ]);
+    const records = await inflicted.heal();
+    await healthy(system());
+    expect(records.map(({ kind, target, from, to }) => [kind, target, to > from])).toEqual([
+      ['process-killed', 'orchestrator 0', true],
+      ['postgres-killed', 'postgres', true],
+      ['link-refused', 'gateway 0 > nats', true],
+    ]);
+  });
+
+  test('what cannot be injected leaves nothing behind', async () => {
+    await expect(
+      inflict(system(), [
+        { kind: 'link-refused', target: 'gateway 0 > nats' },
+        { kind: 'link-refused', target: 'gateway 0 > postgres 7' },
+      ]),
+    ).rejects.toThrow('gateway 0 > postgres 7');
+    await healthy(system());
+  });
+
+  test('after all that, the services, started anew, do their work through the links', async () => {
+    for (const process of processesOf(system().topology)) {
+      await system().stack.kill(process.role, process.index);
+      await revive(system(), process);
+    }
+    const response = await ask(system(), '!call get_time {"city":"Rome"}\n!turn\n!text 5');
+    expect(response.status).toBe('completed');
+    expect(response.output.length).toBe(3);
+    for (const name of ['gateway 0 > nats', 'orchestrator 0 > postgres', 'model-caller > upstream']) {
+      expect([name, system().link(name).connections > 0]).toEqual([name, true]);
+    }
+  });
+
+  test('every kind has been there', () => {
+    const clusterKinds = ['nats-leader-killed', 'nats-follower-killed', 'nats-quorum-lost'];
+    expect(new Set([...kinds, ...clusterKinds])).toEqual(new Set(FAULT_KINDS));
+  });
+});

@@ -1,0 +1,121 @@
+import { AT, addCall, client, message, type Parts, step, there, wipe } from './sample-parts.ts';
+import { sampleFrame } from './sample-run.ts';
+
+/** Runs in which something happened, and nothing is broken. */
+export const SOUND: [what: string, arrange: (parts: Parts) => void][] = [
+  ['without faults', () => undefined],
+  [
+    'a log that was lost and begun anew',
+    (p) => {
+      p.run.record.faults.push(wipe(AT + 150));
+      const gap = 1_000_000;
+      const anew = [0, 1, 2, 3, 4, 5]
+        .flatMap((index) => message(p, index).text?.split('\n\n').filter(Boolean) ?? [])
+        .map((text) =>
+          text
+            .replace(/^id: (\d+)$/m, (_, id) => `id: ${Number(id) + gap}`)
+            .replace(/"sequence_number":(\d+)/, (_, id) => `"sequence_number":${Number(id) + gap}`),
+        );
+      p.evidence.log = [
+        {
+          ...message(p, -1),
+          at: AT + 210,
+          first: gap,
+          last: gap + anew.length - 1,
+          text: anew.map((text) => `${text}\n\n`).join(''),
+        },
+      ];
+      client(p, 0).frames.splice(10);
+      client(p, 0).frames.push(...anew.map((text) => ({ at: AT + 220, text })));
+      p.response.clients.splice(1, 1);
+    },
+  ],
+  [
+    'a log that is projected once more after it was purged',
+    (p) => {
+      p.run.record.faults.push({ ...wipe(AT + 5_000), takesLogs: [p.response.id ?? ''] });
+      p.evidence.log.splice(0);
+      const view = client(p, 1);
+      view.attaches = [{ at: AT + 6_000, gateway: 0, after: -1 }];
+      const [created] = client(p, 0).frames;
+      const last = client(p, 0).frames.at(-1);
+      view.frames = [
+        there(created),
+        { at: 0, text: sampleFrame(1, 'response.output_item.added', { other: 'bytes' }) },
+        there(last),
+      ].map(({ text }) => ({ at: AT + 6_001, text }));
+    },
+  ],
+  [
+    'a response that its owner deleted',
+    (p) => {
+      p.response.deletedAt = AT + 5_000;
+      p.response.polls.push({ at: AT + 6_000, status: 404, body: {} });
+      p.run.evidence.responses.delete(p.response.id ?? '');
+      client(p, 1).frames.pop();
+    },
+  ],
+  [
+    'a response that was not to be kept',
+    (p) => {
+      p.response.request.store = false;
+      p.response.polls = [{ at: AT + 100, status: 404, body: {} }];
+      p.run.evidence.responses.delete(p.response.id ?? '');
+    },
+  ],
+  [
+    'a call whose worker was killed before it could tell',
+    (p) => {
+      p.run.record.faults.push({ kind: 'kill', target: 'tool-runner 0', from: AT + 60, to: AT + 65 });
+      addCall(p, {
+        kind: 'tool',
+        at: AT + 62,
+        closed_at: AT + 63,
+        ended: 'aborted',
+        text: null,
+        idempotency_key: step(p, 1).id,
+      });
+    },
+  ],
+  [
+    'a call that never arrived',
+    ({ evidence }) => evidence.analytics.push({ ...there(evidence.analytics[0]), call: 2, status: null }),
+  ],
+  [
+    'a client that left',
+    (p) => {
+      client(p, 1).frames.splice(6);
+      Object.assign(client(p, 1), { done: false, toTheEnd: false });
+    },
+  ],
+  [
+    'a client that attached after the end',
+    (p) => {
+      p.response.clients.push({
+        attaches: [{ at: AT + 900, gateway: 0, after: 15 }],
+        frames: [],
+        done: true,
+        errors: [],
+        toTheEnd: true,
+      });
+    },
+  ],
+  [
+    'a request that nobody was told of, without a key',
+    ({ run, response, evidence }) => {
+      response.idempotencyKey = null;
+      run.evidence.responses.set('resp_00000000000070008000000000009999', {
+        row: evidence.row,
+        steps: [],
+        analytics: [],
+        log: [],
+      });
+    },
+  ],
+  [
+    'other owners whom nobody could answer',
+    ({ response }) => {
+      response.foreign.push(...[503, 429, null].map((status) => ({ at: AT, method: 'GET', path: '/', status })));
+    },
+  ],
+];
