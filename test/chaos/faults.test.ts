@@ -82,31 +82,34 @@ const unready =
     return undefined;
   };
 
-async function ask(system: ChaosSystem, input: string): Promise<{ id: string; status: string; output: unknown[] }> {
+interface Answer {
+  status: string;
+  /** Seconds since the epoch: by the gateway's clock, and by the orchestrator's. */
+  created_at: number;
+  completed_at: number;
+  output: unknown[];
+}
+
+async function ask(system: ChaosSystem, input: string): Promise<Answer> {
   const answer = await fetch(`${system.gateways[0]}/v1/responses`, {
     method: 'POST',
     headers: { authorization: `Bearer ${system.stack.apiKey}`, 'content-type': 'application/json' },
     body: JSON.stringify({ model: 'demo', input }),
   });
   expect(answer.status).toBe(200);
-  return (await answer.json()) as { id: string; status: string; output: unknown[] };
+  return (await answer.json()) as Answer;
 }
 
-/** How far ahead of the true time the ids of a gateway are, in milliseconds: they begin with the time. */
-async function aheadMs(system: ChaosSystem): Promise<number> {
-  const { id } = await ask(system, '!text 1');
-  return Number.parseInt(id.replace('resp_', '').slice(0, 12), 16) - Date.now();
-}
-
-const clockIs =
-  (hours: number): Look =>
-  async (system) => {
-    const isShifted = async () => Math.abs((await aheadMs(system)) - hours * 3_600_000) < 60_000;
-    await eventually('ids are made with the wrong time', isShifted);
-    return async () => {
-      await eventually('ids are made with the right time', async () => Math.abs(await aheadMs(system)) < 60_000);
-    };
+const clockIs = (time: 'created_at' | 'completed_at', hours: number): Look => {
+  const isOff = async (system: ChaosSystem, byHours: number) => {
+    const ahead = (await ask(system, '!text 1'))[time] - Date.now() / 1_000;
+    return Math.abs(ahead - byHours * 3_600) < 60;
   };
+  return async (system) => {
+    await eventually('the clock is wrong', () => isOff(system, hours));
+    return () => eventually('the clock is right', () => isOff(system, 0)).then(() => undefined);
+  };
+};
 
 async function upstreamStatus(system: ChaosSystem, script: string): Promise<number> {
   const answer = await fetch(`${system.link('model-caller > upstream').url}/v1/chat/completions`, {
@@ -152,8 +155,8 @@ describe('a single NATS', () => {
         },
       ],
       ['process-terminated', 'tool-runner 0', gone('tool-runner 0')],
-      ['clock-forward', 'gateway 0', clockIs(1)],
-      ['clock-backward', 'gateway 0', clockIs(-1)],
+      ['clock-forward', 'gateway 0', clockIs('created_at', 1)],
+      ['clock-backward', 'orchestrator 0', clockIs('completed_at', -1)],
       [
         'postgres-killed',
         'postgres',

@@ -95,7 +95,7 @@ function pass(asked: IncomingMessage, answer: ServerResponse, { to, agent, after
     answer.writeHead(response.statusCode ?? 502, response.rawHeaders);
     // Events have to leave at once, and the head with them.
     answer.flushHeaders();
-    if (afterBytes !== undefined) breakAfter(afterBytes, response, answer);
+    if (afterBytes !== undefined) return breakAfter(afterBytes, response, answer);
     pipeline(response, answer, (error) => {
       if (error) answer.destroy();
     });
@@ -108,8 +108,15 @@ function pass(asked: IncomingMessage, answer: ServerResponse, { to, agent, after
 function breakAfter(bytes: number, response: IncomingMessage, answer: ServerResponse): void {
   let left = bytes;
   response.on('data', (chunk: Buffer) => {
-    left -= chunk.length;
-    // Not in this turn: what has been written so far still goes out.
-    if (left <= 0) setImmediate(() => answer.destroy());
+    if (left === 0) return;
+    const piece = chunk.subarray(0, left);
+    left -= piece.length;
+    const isLast = left === 0;
+    answer.write(piece, () => {
+      if (isLast) answer.destroy();
+    });
+  });
+  response.on('end', () => {
+    if (left > 0) answer.end();
   });
 }
