@@ -39,6 +39,8 @@ export {
 export {
   begin,
   cancel,
+  expire,
+  type Published,
   recordOutcome,
   type StepOutcome,
   type Transition,

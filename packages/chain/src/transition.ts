@@ -59,22 +59,45 @@ export function recordOutcome(
   return settle({ ...record, entries: entry, nextEvent }, next, [changed], context);
 }
 
-/**
- * The entry that cancels a response: whatever is open ends as it stands. `partial` is what open model steps have published,
- * `nextEvent` the number that the log's next event has. Null when the response has ended already.
- */
+/** What the open steps of a response have published, and the number that its log's next event has. */
+export interface Published {
+  partial: ReadonlyMap<StepId, ModelResult>;
+  nextEvent: number;
+}
+
+/** The entry that cancels a response: whatever is open ends as it stands. Null when the response has ended already. */
 export function cancel(
   record: ResponseRecord,
   chain: readonly Step[],
-  published: { partial: ReadonlyMap<StepId, ModelResult>; nextEvent: number },
+  published: Published,
   now: number,
+): Transition | null {
+  return breakOff(record, chain, published, { status: 'cancelled', endedAt: now });
+}
+
+/** The entry that ends a response which has taken too long, likewise. */
+export function expire(
+  record: ResponseRecord,
+  chain: readonly Step[],
+  published: Published,
+  error: ErrorInfo,
+  now: number,
+): Transition | null {
+  return breakOff(record, chain, published, { status: 'failed', error, endedAt: now });
+}
+
+function breakOff(
+  record: ResponseRecord,
+  chain: readonly Step[],
+  published: Published,
+  end: { status: 'cancelled' | 'failed'; error?: ErrorInfo; endedAt: number },
 ): Transition | null {
   if (hasEnded(record)) return null;
   const entry = record.entries + 1;
   const changed: Step[] = [];
   const next = chain.map((step) => {
     if (isTerminal(step)) return step;
-    const ended = { endedEntry: entry, endedAt: now };
+    const ended = { endedEntry: entry, endedAt: end.endedAt };
     const canceled: Step =
       step.kind === 'model_call'
         ? { ...step, ...ended, outcome: { state: 'canceled', result: published.partial.get(step.id) ?? null } }
@@ -82,10 +105,10 @@ export function cancel(
     changed.push(canceled);
     return canceled;
   });
-  const cancelled: ResponseRecord = { ...record, entries: entry, status: 'cancelled', endedAt: now };
+  const over: ResponseRecord = { ...record, ...end, entries: entry };
   const nextEvent = Math.max(record.nextEvent, published.nextEvent);
-  const events = project(cancelled, next, entry - 1).length;
-  return { record: { ...cancelled, nextEvent: nextEvent + events }, chain: next, changed, added: [] };
+  const events = project(over, next, entry - 1).length;
+  return { record: { ...over, nextEvent: nextEvent + events }, chain: next, changed, added: [] };
 }
 
 type Ended = Pick<Step, 'attempt' | 'endedEntry' | 'startedAt' | 'endedAt'>;

@@ -1,8 +1,8 @@
 /** A log on its way to a client: what it has not seen yet, at its pace, whether the log is live, stored or long gone. */
 import { hasEnded } from '@tailrace/chain';
 import { loadResponse } from '@tailrace/database';
-import { dropFrames, type Follower, type LogMessage } from '@tailrace/log';
-import type { ResponseId } from '@tailrace/protocol';
+import { dropFrames, encodeFrame, type Follower, type LogMessage } from '@tailrace/log';
+import { errorInfo, errorPayload, publicResponseId, type ResponseId } from '@tailrace/protocol';
 import type { GatewayContext } from './context.ts';
 import { replayFrames } from './replay.ts';
 
@@ -37,8 +37,8 @@ export async function forwardLog(
   sink: FrameSink,
   options: ForwardOptions,
 ): Promise<boolean> {
-  const { id, follower, fresh, after } = options;
-  let begun = false;
+  const { id, follower, fresh } = options;
+  let after = options.after;
   for await (const event of follower.events({ fresh })) {
     if (sink.gone) return false;
     switch (event.type) {
@@ -50,10 +50,10 @@ export async function forwardLog(
         sink.keepAlive();
         break;
       case 'message': {
-        if (!begun && isTorn(event.message, after) && (await replay(context, sink, id, after))) return true;
-        begun = true;
+        if (isTorn(event.message, after) && (await replay(context, sink, id, after))) return true;
         const bytes = framesAfter(event.message, after);
         if (bytes.length > 0) await sink.write(bytes);
+        after = Math.max(after, event.message.meta.last);
         if (event.message.meta.ended !== null) return true;
         break;
       }
@@ -69,7 +69,7 @@ function framesAfter({ meta, bytes }: LogMessage, after: number): Uint8Array {
   return dropFrames(bytes, after - meta.first + 1);
 }
 
-/** Whether what should stand before a log's first message has expired. A log that was lost begins anew, and is whole. */
+/** Whether what should stand before a message has expired. A log that was lost begins anew, and is whole. */
 function isTorn({ meta, bytes }: LogMessage, after: number): boolean {
   return meta.first > after + 1 && !CREATED.equals(bytes.subarray(0, CREATED.length));
 }
@@ -82,7 +82,12 @@ async function replay(
   after: number,
 ): Promise<boolean> {
   const stored = await loadResponse(context.database, id);
-  if (!stored) return true;
+  if (!stored) {
+    // It has been removed under its reader: no event of its own will ever say so.
+    const error = errorPayload(errorInfo('response_not_found', { id: publicResponseId(id) }), null);
+    await sink.write(Buffer.from(encodeFrame({ type: 'error', error }, after + 1)));
+    return true;
+  }
   if (!hasEnded(stored.record)) return false;
   await sink.write(Buffer.from(replayFrames(stored, after)));
   return true;

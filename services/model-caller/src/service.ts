@@ -24,6 +24,7 @@ export function startModelCaller(config: Config, log: Logger): Promise<RunningSe
         connectMs: config.UPSTREAM_CONNECT_MS,
         firstByteMs: config.UPSTREAM_FIRST_BYTE_MS,
         idleMs: config.UPSTREAM_IDLE_MS,
+        totalMs: config.UPSTREAM_TOTAL_MS,
         maxBytes: config.UPSTREAM_MAX_BYTES,
         connections: config.UPSTREAM_CONNECTIONS,
       });

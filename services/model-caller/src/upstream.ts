@@ -21,6 +21,8 @@ export interface UpstreamLimits {
   firstByteMs: number;
   /** Between two pieces of the stream. */
   idleMs: number;
+  /** For everything together. */
+  totalMs: number;
   /** Bytes of one answer. */
   maxBytes: number;
   /** Connections to one upstream. */
@@ -69,11 +71,13 @@ export class UpstreamClient {
     signal: AbortSignal,
     watch: CallWatch,
   ): AsyncGenerator<unknown> {
+    // A stream that never ends, however slowly it goes on, is cut off all the same.
+    const deadline = AbortSignal.timeout(this.#limits.totalMs);
     try {
       const response = await request(`${target.baseUrl.replace(/\/$/, '')}/${target.dialect.path}`, {
         method: 'POST',
         dispatcher: this.#agent,
-        signal,
+        signal: AbortSignal.any([signal, deadline]),
         headers: {
           'content-type': 'application/json',
           accept: 'text/event-stream',
@@ -94,6 +98,10 @@ export class UpstreamClient {
       });
     } catch (error) {
       if (signal.aborted) throw error;
+      if (deadline.aborted) {
+        const late = new ApiError('upstream_timeout', { ms: this.#limits.totalMs }, { cause: error });
+        throw new UpstreamFailure(late, { retryable: false });
+      }
       throw this.#toFailure(error);
     }
   }

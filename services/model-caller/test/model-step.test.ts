@@ -18,6 +18,7 @@ const upstream = new UpstreamClient({
   connectMs: 5_000,
   firstByteMs: 20_000,
   idleMs: 20_000,
+  totalMs: 60_000,
   maxBytes: 1_000_000,
   connections: 4,
 });

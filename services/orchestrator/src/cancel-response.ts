@@ -3,9 +3,17 @@
  * had been published is recorded with the end. A worker that does not hear of it finds the log closed.
  */
 import { cancelledSubject } from '@tailrace/bus';
-import { cancel, hasEnded, isTerminal, type ModelResult, type ModelStep } from '@tailrace/chain';
+import {
+  cancel,
+  expire,
+  hasEnded,
+  isTerminal,
+  type ModelResult,
+  type ModelStep,
+  type Published,
+} from '@tailrace/chain';
 import { loadChain, loadResponse, responseQuery, type StoredResponse, toRecord } from '@tailrace/database';
-import type { ModelItem, ResponseId, StepId, Usage } from '@tailrace/protocol';
+import type { ErrorInfo, ModelItem, ResponseId, StepId, Usage } from '@tailrace/protocol';
 import { crashPoint } from '@tailrace/service';
 import { countTokens, promptTokens } from '@tailrace/tokens';
 import { closeStepLog } from './close-step-log.ts';
@@ -16,13 +24,15 @@ import { bringLogUpToDate } from './projector.ts';
 import { writeEntry } from './write-entry.ts';
 
 /**
- * Cancels a response; undefined when there is none. `fresh` is false for one that had ended already.
+ * Cancels a response, or ends it with an error; undefined when there is none. `fresh` is false for one that had ended
+ * already.
  * @throws whatever aborts `signal`.
  */
 export async function cancelResponse(
   context: OrchestratorContext,
   id: ResponseId,
   signal: AbortSignal,
+  error: ErrorInfo | null = null,
 ): Promise<Committed | undefined> {
   for (;;) {
     const stored = await loadResponse(context.database, id);
@@ -31,7 +41,7 @@ export async function cancelResponse(
     context.bus.nc.publish(cancelledSubject(id));
     const closed = await closeLog(context, stored, signal);
     crashPoint('before-cancel-commit');
-    const committed = await commitCancel(context, stored, closed);
+    const committed = await commitEnd(context, stored, closed, error);
     if (committed === 'moved on') continue;
     crashPoint('after-cancel-commit');
     if (committed?.fresh) await bringLogUpToDate(context, committed, undefined, signal);
@@ -39,13 +49,8 @@ export async function cancelResponse(
   }
 }
 
-interface Closed {
-  partial: Map<StepId, ModelResult>;
-  nextEvent: number;
-}
-
 /** Nothing more can be appended for the model step that is open; what it has published is known then. */
-async function closeLog(context: OrchestratorContext, stored: StoredResponse, signal: AbortSignal): Promise<Closed> {
+async function closeLog(context: OrchestratorContext, stored: StoredResponse, signal: AbortSignal): Promise<Published> {
   const position = await bringLogUpToDate(context, stored, undefined, signal);
   const partial = new Map<StepId, ModelResult>();
   const step = stored.chain.find(isOpenModelStep);
@@ -96,10 +101,11 @@ function spokenText(item: ModelItem): string {
 }
 
 /** The entry that ends the response, unless its chain has gone on since the log was closed. */
-async function commitCancel(
+async function commitEnd(
   context: OrchestratorContext,
   seen: StoredResponse,
-  closed: Closed,
+  closed: Published,
+  error: ErrorInfo | null,
 ): Promise<Committed | undefined | 'moved on'> {
   const { id, entries } = seen.record;
   return context.database.transaction().execute(async (tx) => {
@@ -110,7 +116,7 @@ async function commitCancel(
     if (hasEnded(record)) return { record, chain, fresh: false, added: [] };
     if (record.entries !== entries) return 'moved on';
     const now = Date.now();
-    const next = cancel(record, chain, closed, now);
+    const next = error ? expire(record, chain, closed, error, now) : cancel(record, chain, closed, now);
     if (!next) return { record, chain, fresh: false, added: [] };
     await writeEntry(tx, context, next, now);
     return { record: next.record, chain: next.chain, fresh: true, added: [] };

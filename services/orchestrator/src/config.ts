@@ -18,6 +18,7 @@ export const orchestratorEnv = {
   SWEEP_EVERY_MS: env.milliseconds(15_000),
   SWEEP_AFTER_MS: env.milliseconds(60_000),
   LOST_LOG_CHECK_MS: env.milliseconds(5_000),
+  RESPONSE_DEADLINE: env.duration('24h'),
   RESPONSE_RETENTION: env.duration('30d'),
   UNSTORED_RETENTION: env.duration('5m'),
   TIDY_EVERY_MS: env.milliseconds(15_000),

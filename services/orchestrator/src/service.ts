@@ -37,6 +37,7 @@ import {
 } from './commands.ts';
 import type { orchestratorEnv } from './config.ts';
 import type { OrchestratorContext } from './context.ts';
+import { endOverdue } from './deadline.ts';
 import { tidy } from './janitor.ts';
 import { recoverLostLogs } from './lost-logs.ts';
 import { applyConfig, loadSnapshot } from './registry-store.ts';
@@ -85,6 +86,7 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
     await recoverLostLogs(context, stopping.signal);
   });
   const tidying = repeat(config.TIDY_EVERY_MS, stopping.signal, log, 'tidying', async () => {
+    await endOverdue(context, config.RESPONSE_DEADLINE, stopping.signal);
     await tidy(context, stopping.signal);
   });
   const webhooks = new WebhookSender(context, {

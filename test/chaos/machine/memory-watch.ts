@@ -58,8 +58,8 @@ export class MemoryWatch {
     ]);
     for (const [index, { pid, role }] of watched.entries()) {
       const rss = resident.get(pid);
-      // It has ended in between.
-      if (rss === undefined) continue;
+      // It has ended in between: it is not there any more, or has nothing any more.
+      if (rss === undefined || rss === 0) continue;
       const count = connections[index];
       this.samples.push({ pid, role, at, rss, ...(count === undefined ? {} : { connections: count }) });
     }

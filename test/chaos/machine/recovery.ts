@@ -1,31 +1,43 @@
 /** How long clients waited for the next event after a fault. */
 import type { FaultRecord, ResponseRecord } from './record/index.ts';
 
-/** Faults whose harm is done when they begin: what they hit comes back, or is replaced, without a heal. */
-export type IsOver = (kind: string) => boolean;
-
-/** What is known of the shape of a response beside its record. */
-export type QuietOf = (response: ResponseRecord) => number;
-
+/** Faults whose harm is done when they begin, and which others of the role make up for without a heal. */
+const REPLACED: ReadonlySet<string> = new Set(['process-killed', 'process-terminated', 'link-cut']);
 /** Scripts that are silent for longer by themselves say nothing about a fault. */
 const MOST_QUIET_MS = 500;
 
 /**
- * Milliseconds from each fault (from its beginning if that is all there is to it, else from its heal) to the next event of
- * each response that was being streamed, ascending.
+ * Milliseconds from each fault (from its beginning when others could make up for what it hit, else from its heal) to the
+ * next event of each response that was being streamed, ascending.
+ *
+ * @param quietOf for how long a response's script is silent by itself; milliseconds.
  */
 export function recoveryTimes(
   faults: readonly FaultRecord[],
   responses: readonly ResponseRecord[],
-  { isOver, quietOf }: { isOver: IsOver; quietOf: QuietOf },
+  quietOf: (response: ResponseRecord) => number,
 ): number[] {
   const watched = responses.filter((response) => quietOf(response) <= MOST_QUIET_MS).map(arrivals);
   return faults
-    .flatMap(({ kind, from, to }) => {
-      const since = isOver(kind) ? from : to;
+    .flatMap((fault) => {
+      const since = isMadeUpFor(fault, faults) ? fault.from : fault.to;
       return watched.flatMap((times) => nextAfter(times, since));
     })
     .sort((a, b) => a - b);
+}
+
+/** Whether there was another of the role all the time. */
+function isMadeUpFor(fault: FaultRecord, all: readonly FaultRecord[]): boolean {
+  if (!REPLACED.has(fault.kind)) return false;
+  return !all.some(
+    (other) => other !== fault && other.from <= fault.to && other.to >= fault.from && isRelated(other, fault),
+  );
+}
+
+/** Whether two faults hit the same role, or one hits what everybody stands on. */
+function isRelated(one: FaultRecord, other: FaultRecord): boolean {
+  const [role] = other.target.split(' ');
+  return one.target.split(' ')[0] === role || !one.target.includes(' ');
 }
 
 /** When each event was first seen by any of the clients, ascending. */

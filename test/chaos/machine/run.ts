@@ -62,8 +62,6 @@ const PROGRESS_MS = 1_000;
 /** With the gateways' keep-alives every two seconds. */
 const IDLE_MS = 8_000;
 const HEAD_MS = 30_000;
-/** What is over when it has begun: from then on the stack is on its own. */
-const DONE_AT_ONCE = new Set(['process-killed', 'process-terminated', 'link-cut']);
 
 /**
  * Runs it all and judges it.
@@ -107,10 +105,7 @@ export async function runChaos(subject: Subject, options: RunOptions): Promise<R
     };
     const evidence = await gather(subject);
     const quietOf = ({ index }: ResponseRecord) => planResponse(options, index).shape.quietMs;
-    const recovery = recoveryTimes(record.faults, record.responses, {
-      isOver: (kind) => DONE_AT_ONCE.has(kind),
-      quietOf,
-    });
+    const recovery = recoveryTimes(record.faults, record.responses, quietOf);
     const facts = { stack: subject.description, durationMs, traffic, recovery };
     return { facts, record, evidence, violations: [...check(record, evidence), ...faults.failures.map(notBack)] };
   } finally {

@@ -75,8 +75,8 @@ export interface Settled {
 export async function persist(target: Target, wanted: GatewayRequest): Promise<Settled> {
   const { gateways, random, traffic, signal } = target;
   traffic.requests += 1;
+  let gateway = random.integer(0, gateways.length - 1);
   for (let retries = 0; ; retries += 1) {
-    const gateway = random.integer(0, gateways.length - 1);
     const at = epochMs();
     const answer = await answerOf(gateways[gateway] ?? '', wanted, target);
     target.onAttempt?.({ at, gateway, answer });
@@ -85,6 +85,8 @@ export async function persist(target: Target, wanted: GatewayRequest): Promise<S
     const why = answer === undefined ? 'connection' : String(answer.status);
     traffic.retries[why] = (traffic.retries[why] ?? 0) + 1;
     if (retries === DEFAULT_RETRIES) traffic.beyondDefault += 1;
+    // A load balancer does not send a request again to where it has just failed.
+    gateway = (gateway + 1) % gateways.length;
     await sleep(pauseMs(retries, answer?.headers ?? {}, random.next()), signal);
   }
 }
