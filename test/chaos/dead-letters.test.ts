@@ -1,9 +1,13 @@
 /** Work that kills whoever takes it: it is tried so often and no oftener, and the queue moves on. */
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { eventually } from '../harness/eventually.ts';
 import { follow } from '../harness/follow.ts';
 import { expectWhole } from '../harness/invariants.ts';
 import { uuidOf } from '../harness/public-id.ts';
@@ -62,6 +66,25 @@ test('a model step: the response fails with what had come, the next one runs', {
   await stack.ready('model-caller', 0);
   const next = await expectWhole(stack, await follow(stack, script('!text 3').text));
   expect(next.status).toBe('completed');
+});
+
+test('is listed, and made again as a new response', async () => {
+  const { rows } = await stack.database.query<{ id: string }>('SELECT id FROM dead_letters');
+  const letter = rows[0]?.id ?? '';
+  const run = async (...args: string[]) => {
+    const env = { ...process.env, DATABASE_URL: stack.databaseUrl, NATS_URL: stack.natsUrl };
+    const main = new URL('../../packages/cli/src/main.ts', import.meta.url).pathname;
+    return (await promisify(execFile)(process.execPath, [main, 'dead-letters', ...args], { env })).stdout.trim();
+  };
+  expect(await run('list')).toContain(letter);
+  const id = await run('redrive', letter);
+  const response = await eventually('it has ended', async () => {
+    const now = await stack.openai().responses.retrieve(id);
+    return now.status === 'completed' ? now : undefined;
+  });
+  expect(response.output_text).toBe('w1 w2 w3 w4 w5 ');
+  expect(await run('list')).toContain(`made again as ${id}`);
+  await expect(run('redrive', randomUUID())).rejects.toThrow();
 });
 
 test('a tool step: the model reads that it was given up', { timeout: 90_000 }, async () => {

@@ -31,6 +31,9 @@ const run = promisify(execFile);
 type Look = (system: ChaosSystem) => Promise<(() => Promise<void>) | undefined>;
 type Row = readonly [kind: FaultKind, target: string, look: Look];
 
+/** Kinds that were injected. */
+const seen: FaultKind[] = [];
+
 function suite(options: { cluster: boolean }, rows: (system: () => ChaosSystem) => readonly Row[]) {
   let infra: ChaosInfra;
   let system: ChaosSystem;
@@ -140,7 +143,6 @@ function sqlState(error: unknown): string | undefined {
 
 describe('a single NATS', () => {
   const { kinds, system } = suite({ cluster: false }, (current) => {
-    const before = new Map<string, number | undefined>();
     return [
       ['process-killed', 'gateway 0', gone('gateway 0')],
       ['process-killed', 'model-caller 0', gone('model-caller 0')],
@@ -214,8 +216,9 @@ describe('a single NATS', () => {
         'nats-restarted',
         'nats',
         async (one) => {
-          before.set('nats', one.infra.nats[0]?.pid);
-          expect(before.get('nats')).toBeDefined();
+          const [server] = one.infra.nats;
+          const { stdout } = await run('ps', ['-o', 'etimes=', '-p', String(server?.pid)]);
+          expect(Number(stdout)).toBeLessThan(5);
           return undefined;
         },
       ],
@@ -231,7 +234,7 @@ describe('a single NATS', () => {
               await withJetStream(one.infra.natsUrl, async (jsm) => {
                 await jsm.streams.purge(stream, { filter: `${root}.test` });
                 const { state, config } = await jsm.streams.info(stream, { subjects_filter: `${root}.chaos` });
-                expect([state.subjects, config.max_bytes]).toEqual([undefined, -1]);
+                expect([state.subjects, config.max_msgs]).toEqual([undefined, -1]);
               });
             };
           },
@@ -355,8 +358,73 @@ describe('a single NATS', () => {
     }
   });
 
-  test('every kind has been there', () => {
-    const clusterKinds = ['nats-leader-killed', 'nats-follower-killed', 'nats-quorum-lost'];
-    expect(new Set([...kinds, ...clusterKinds])).toEqual(new Set(FAULT_KINDS));
+  seen.push(...kinds);
+});
+
+describe('a cluster of three', () => {
+  let led: string | undefined;
+  const leaderOf = async ({ infra }: ChaosSystem, stream: string) =>
+    (await withJetStream(infra.natsUrl, (jsm) => jsm.streams.info(stream))).cluster?.leader;
+  const runningMembers = ({ infra }: ChaosSystem) => infra.nats.filter(({ pid }) => pid !== undefined);
+
+  const { kinds, system } = suite({ cluster: true }, () => [
+    [
+      'nats-leader-killed',
+      'TR_LOG_0',
+      async (one) => {
+        const [dead] = one.infra.nats.filter(({ pid }) => pid === undefined);
+        expect(runningMembers(one).length).toBe(2);
+        led = await eventually('another member leads', async () => {
+          const leader = await leaderOf(one, 'TR_LOG_0');
+          return leader !== dead?.name && leader;
+        });
+        return undefined;
+      },
+    ],
+    [
+      'nats-follower-killed',
+      'TR_LOG_0',
+      async (one) => {
+        expect(runningMembers(one).map(({ name }) => name)).toContain(led);
+        expect(runningMembers(one).length).toBe(2);
+        expect(await publishTo(one, 'tr.log.0.test')).toBe('stored');
+        return undefined;
+      },
+    ],
+    [
+      'nats-quorum-lost',
+      'nats',
+      async (one) => {
+        await expect(publishTo(one, 'tr.log.0.test')).rejects.toThrow();
+        return async () => {
+          await eventually('publishes are stored again', async () => (await stored(one)) || undefined);
+        };
+      },
+    ],
+  ]);
+
+  /** Whether a publish is stored; it may time out while members look for a leader. */
+  const stored = (one: ChaosSystem) =>
+    publishTo(one, 'tr.log.0.test').then(
+      (answer) => answer === 'stored',
+      () => false,
+    );
+
+  test('streams have three copies, and services know no way but their links', async () => {
+    const { cluster } = await withJetStream(system().infra.natsUrl, (jsm) => jsm.streams.info('TR_LOG_0'));
+    expect(cluster?.replicas?.length).toBe(2);
+    system().link('gateway 0 > nats').mode({ kind: 'cut' });
+    system().link('gateway 0 > nats').mode({ kind: 'refuse' });
+    await unready('gateway 0', 'nats')(system());
+    expect((await troublesOf(system())).length).toBe(1);
+    system().link('gateway 0 > nats').mode({ kind: 'pass' });
+    await healthy(system());
+    expect((await ask(system(), '!text 5')).status).toBe('completed');
   });
+
+  seen.push(...kinds);
+});
+
+test('every kind has been there', () => {
+  expect(new Set(seen)).toEqual(new Set(FAULT_KINDS));
 });

@@ -26,10 +26,11 @@ export {
   type UpstreamCall,
   type Work,
 } from './messages.ts';
+export { type Done, OrchestratorClient, type OrchestratorClientOptions } from './orchestrator-client.ts';
 export { BlobExpired, dropPayload, payloadOf, publishPayload, publishUntilStored } from './payload.ts';
 export { AckedPublisher, PublishRejected, PublishUncertain, type StoredAck } from './publisher.ts';
 export type { QueueMessage } from './queue-message.ts';
-export { ensureStreams, replicasFor, type StreamOptions } from './streams.ts';
+export { ensureStreams, replicasFor, StreamMismatch, type StreamOptions } from './streams.ts';
 export {
   attachedSubject,
   BEGUN_SUBJECT,

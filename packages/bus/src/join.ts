@@ -6,6 +6,7 @@ export interface BusEnvironment {
   NATS_URL: string;
   NATS_TIMEOUT_MS: number;
   PARTITIONS: number;
+  NATS_REPLICAS: number | 'auto';
   /** Milliseconds. */
   LOG_MAX_AGE: number;
   DUPLICATE_WINDOW_MS: number;
@@ -16,6 +17,7 @@ export async function joinBus(environment: BusEnvironment, name: string): Promis
   const bus = await connectBus({ url: environment.NATS_URL, name, timeoutMs: environment.NATS_TIMEOUT_MS });
   const options = {
     partitions: environment.PARTITIONS,
+    replicas: environment.NATS_REPLICAS,
     logMaxAgeMs: environment.LOG_MAX_AGE,
     duplicateWindowMs: environment.DUPLICATE_WINDOW_MS,
   };

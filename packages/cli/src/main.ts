@@ -5,6 +5,8 @@ const USAGE = `Usage: tailrace <command>
 
   migrate   bring the database that DATABASE_URL names up to date
   start     start everything on this machine (tailrace start --help)
+  dead-letters [list | redrive <id>]
+            steps that were given up (DATABASE_URL, NATS_URL); make the response of one again
 `;
 
 async function migrate(): Promise<number> {
@@ -28,6 +30,15 @@ async function start(args: readonly string[]): Promise<number> {
   return (await import('./start.ts')).start(args);
 }
 
+async function deadLetters(args: readonly string[]): Promise<number> {
+  try {
+    return await (await import('./dead-letters.ts')).deadLetters(args, process.env);
+  } catch (error) {
+    process.stderr.write(`${reasonOf(error)}\n`);
+    return 1;
+  }
+}
+
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   // A connection refused on every address of a name is an error without a message.
@@ -36,6 +47,7 @@ function reasonOf(error: unknown): string {
 
 const [command, ...args] = process.argv.slice(2);
 if (command === 'migrate') process.exit(await migrate());
+if (command === 'dead-letters') process.exit(await deadLetters(args));
 if (command === 'start') process.exit(await start(args));
 process.stderr.write(USAGE);
 process.exit(command === '--help' || command === '-h' ? 0 : 2);

@@ -33,6 +33,7 @@ export const commonEnv = {
   PORT: z.coerce.number().int().min(0).max(65_535).default(0),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   PARTITIONS: count(1),
+  NATS_REPLICAS: z.union([z.literal('auto'), z.coerce.number().int().min(1).max(5)]).default('auto'),
   LOG_MAX_AGE: duration('24h'),
   DUPLICATE_WINDOW_MS: milliseconds(120_000),
   NATS_TIMEOUT_MS: milliseconds(5_000),

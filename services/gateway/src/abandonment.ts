@@ -6,11 +6,11 @@
  * it, or waits for one as well: whoever was left last decides.
  */
 import { errors, type Subscription } from '@nats-io/nats-core';
+import type { OrchestratorClient } from '@tailrace/bus';
 import { attachedSubject, type Bus, subjectOf } from '@tailrace/bus';
 import { type AcceptedRequest, isStored, type SubmittedRequest } from '@tailrace/chain';
 import { ApiError, type ResponseId } from '@tailrace/protocol';
 import type { Logger } from '@tailrace/service';
-import type { OrchestratorClient } from './orchestrator-client.ts';
 
 /** Which responses are cancelled when their clients have gone; never those in the background, which nobody waits for. */
 export type DisconnectPolicy = 'never' | 'unstored' | 'always';

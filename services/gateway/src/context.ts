@@ -1,11 +1,10 @@
-import type { Bus } from '@tailrace/bus';
+import type { Bus, OrchestratorClient } from '@tailrace/bus';
 import type { Database } from '@tailrace/database';
 import type { GuardedFetch } from '@tailrace/guarded-fetch';
 import type { TailHub } from '@tailrace/log';
 import type { RegistryWatch, Sealer } from '@tailrace/registry';
 import type { Logger } from '@tailrace/service';
 import type { Abandonment } from './abandonment.ts';
-import type { OrchestratorClient } from './orchestrator-client.ts';
 import type { RequestLimits } from './request-limits.ts';
 import type { OpenStreams } from './streams.ts';
 

@@ -1,5 +1,6 @@
 /** A response that is about to be: everything decided, nothing committed. Whatever way a request comes, it goes through here. */
 import { createHash } from 'node:crypto';
+import type { Done } from '@tailrace/bus';
 import { initialResource } from '@tailrace/chain';
 import { decodeFrames, type Follower } from '@tailrace/log';
 import {
@@ -15,7 +16,6 @@ import type { RegisteredKey } from '@tailrace/registry';
 import { type Acceptable, acceptRequest } from './accept.ts';
 import type { GatewayContext } from './context.ts';
 import { readItems } from './input-files.ts';
-import type { Done } from './orchestrator-client.ts';
 import { readResponse } from './retrieve.ts';
 
 /** See the file's head. */

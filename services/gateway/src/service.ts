@@ -1,5 +1,5 @@
 /** A gateway: it takes requests, follows logs, and keeps nothing. */
-import { joinBus } from '@tailrace/bus';
+import { joinBus, OrchestratorClient } from '@tailrace/bus';
 import { connectDatabase, pingDatabase } from '@tailrace/database';
 import { GuardedFetch } from '@tailrace/guarded-fetch';
 import { TailHub } from '@tailrace/log';
@@ -18,7 +18,6 @@ import { Abandonment } from './abandonment.ts';
 import { createApp } from './app.ts';
 import type { gatewayEnv } from './config.ts';
 import type { GatewayContext } from './context.ts';
-import { OrchestratorClient } from './orchestrator-client.ts';
 import { RequestLimits } from './request-limits.ts';
 import { OpenStreams } from './streams.ts';
 

@@ -12,9 +12,10 @@ import type { Heal } from './fault.ts';
 import { connectOnce } from './nats.ts';
 import type { ChaosSystem } from './system.ts';
 
-// Older servers delete what is beyond a new limit, so there has to be room for what comes between looking and setting it.
-const ROOM_BYTES = 4 * 1024 * 1024;
-const FIRST_FILLING_BYTES = 64 * 1024;
+// Servers as old as 2.9 delete what is beyond a new limit, so there has to be room for what comes between looking and
+// setting it. And it is a limit of messages, since at a limit of bytes they delete old messages, whatever `discard` says.
+const ROOM_MESSAGES = 2_000;
+const FILL_AT_ONCE = 100;
 const TOP_UP_MS = 50;
 const STREAM_IS_FULL = 10_077;
 
@@ -35,14 +36,14 @@ export const JETSTREAM_FAULTS = {
     const js = jetstream(nc);
     const jsm = await js.jetstreamManager(false);
     const { config, state } = await jsm.streams.info(stream);
-    const { max_bytes, discard } = config;
+    const { max_msgs, discard } = config;
     const done = new AbortController();
     const restore = async () => {
-      await jsm.streams.update(stream, { max_bytes, discard });
+      await jsm.streams.update(stream, { max_msgs, discard });
       await jsm.streams.purge(stream, { filter: subject });
     };
     try {
-      await jsm.streams.update(stream, { max_bytes: state.bytes + ROOM_BYTES, discard: DiscardPolicy.New });
+      await jsm.streams.update(stream, { max_msgs: state.messages + ROOM_MESSAGES, discard: DiscardPolicy.New });
       await fill(js, subject);
     } catch (error) {
       await restoreAndClose(nc, restore);
@@ -70,10 +71,11 @@ async function restoreAndClose(nc: NatsConnection, restore: () => Promise<void>)
   }
 }
 
-/** Fills the room that is left, to the last byte that a message can have. */
+/** Fills the room that is left. */
 async function fill(js: JetStreamClient, subject: string): Promise<void> {
-  for (let bytes = FIRST_FILLING_BYTES; bytes >= 1; ) {
-    if (await isRefused(js, subject, new Uint8Array(bytes))) bytes = Math.floor(bytes / 4);
+  for (let isFull = false; !isFull; ) {
+    const refused = await Promise.all(Array.from({ length: FILL_AT_ONCE }, () => isRefused(js, subject)));
+    isFull = refused.includes(true);
   }
 }
 
@@ -85,9 +87,9 @@ async function keepFull(js: JetStreamClient, subject: string, signal: AbortSigna
   }
 }
 
-async function isRefused(js: JetStreamClient, subject: string, payload: Uint8Array): Promise<boolean> {
+async function isRefused(js: JetStreamClient, subject: string): Promise<boolean> {
   try {
-    await js.publish(subject, payload);
+    await js.publish(subject);
     return false;
   } catch (error) {
     if (error instanceof JetStreamApiError && error.code === STREAM_IS_FULL) return true;

@@ -1,23 +1,22 @@
 /** Asks the orchestrator for something, and waits until it is committed, or refused. */
 import { randomBytes } from 'node:crypto';
 import { createInbox } from '@nats-io/nats-core';
+import { ApiError } from '@tailrace/protocol';
+import type { Bus } from './connection.ts';
 import {
   type Asked,
   type AskedCommand,
-  type Bus,
   type ConversationCommand,
   type CreateCommand,
-  chainSubject,
   decodeMessage,
   encodeMessage,
-  PublishRejected,
-  PublishUncertain,
-  partitionOf,
-  publishPayload,
+  type RedriveCommand,
   type Reply,
   type ResponseCommand,
-} from '@tailrace/bus';
-import { ApiError } from '@tailrace/protocol';
+} from './messages.ts';
+import { publishPayload } from './payload.ts';
+import { PublishRejected, PublishUncertain } from './publisher.ts';
+import { chainSubject, partitionOf } from './subjects.ts';
 
 /** How the orchestrator is asked. */
 export interface OrchestratorClientOptions {
@@ -32,6 +31,7 @@ interface Commands {
   create: Unsent<CreateCommand>;
   cancel: Unsent<ResponseCommand>;
   delete: Unsent<ResponseCommand>;
+  redrive: Unsent<RedriveCommand>;
   conversation: Unsent<ConversationCommand>;
 }
 type Unsent<Command extends Asked> = Omit<Command, 'replyTo' | 'expiresAt'>;
