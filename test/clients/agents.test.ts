@@ -115,3 +115,12 @@ test('a handoff from one agent to another', async () => {
   expect(result.finalOutput).toBe('Asker here.');
   expect(result.lastAgent?.name).toBe('Asker');
 });
+
+test('the server’s tools are kept from a client that runs every call it sees', async () => {
+  const model = new OpenAIResponsesModel(
+    stack.openai(0, { defaultHeaders: { 'tailrace-server-tools': 'off' } }),
+    'demo',
+  );
+  const result = await run(new Agent({ name: 'Plain', model }), 'What is the weather in Paris?');
+  expect(result.newItems.map((item) => item.type)).toEqual(['message_output_item']);
+});

@@ -2,6 +2,7 @@
 import {
   type EchoedFormat,
   type EchoedTool,
+  ERRORS,
   errorInfo,
   itemId,
   type OutputFunctionCallOutput,
@@ -21,7 +22,7 @@ export function assemble(record: ResponseRecord, chain: readonly Step[]): Respon
     ...initialResource(record),
     status: record.status,
     completed_at: record.status === 'completed' && record.endedAt !== null ? seconds(record.endedAt) : null,
-    error: record.error,
+    error: record.error === null ? null : { type: ERRORS[record.error.code].type, ...record.error },
     incomplete_details: record.incompleteReason === null ? null : { reason: record.incompleteReason },
     output: outputOf(chain).map((placed) => placed.item),
     usage: hasEnded(record) ? usageOf(chain) : null,

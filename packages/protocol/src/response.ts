@@ -60,7 +60,8 @@ export const responseResource = z.strictObject({
   conversation: z.strictObject({ id: z.string() }).nullable(),
   instructions: z.string().nullable(),
   output: z.array(outputItem),
-  error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+  /** `type` is beyond the specification, and what clients of OpenAI look for. */
+  error: z.strictObject({ type: z.string(), code: z.string(), message: z.string() }).nullable(),
   tools: z.array(echoedTool),
   tool_choice: toolChoice,
   truncation: z.enum(['auto', 'disabled']),

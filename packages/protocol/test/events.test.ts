@@ -14,7 +14,9 @@ const SPECIMENS: { [T in EventType]: Omit<Extract<ResponseEvent, { type: T }>, '
   'response.queued': { response: resource({ status: 'queued', output: [thoughts, message, call, output] }) },
   'response.in_progress': { response },
   'response.completed': { response },
-  'response.failed': { response: resource({ status: 'failed', error: { code: 'upstream_error', message: 'no' } }) },
+  'response.failed': {
+    response: resource({ status: 'failed', error: { type: 'server_error', code: 'upstream_error', message: 'no' } }),
+  },
   'response.incomplete': { response: resource({ incomplete_details: { reason: 'max_output_tokens' } }) },
   'response.output_item.added': { output_index: 0, item: call },
   'response.output_item.done': { output_index: 0, item: { ...thoughts, summary: [summary], encrypted_content: 'e' } },

@@ -20,6 +20,7 @@ export interface Acceptable {
 
 /**
  * Resolves a valid body against the registry.
+ * Without `serverTools` the model is offered the client's functions alone.
  * @throws ApiError for a model or a tool name that this key cannot use so, and for what the body says of itself in vain.
  */
 export function acceptRequest(
@@ -27,23 +28,25 @@ export function acceptRequest(
   key: RegisteredKey,
   registry: RegistryView,
   maxIterations: number,
+  options: { serverTools: boolean } = { serverTools: true },
 ): Acceptable {
   const name = body.model;
   const model = registry.modelFor(key.groups, name);
   if (!model) throw new ApiError('model_not_found', { model: name }, { param: 'model' });
-  const serverTools = offeredTools(body, registry.toolsFor(key.groups, name));
+  const registered = options.serverTools ? registry.toolsFor(key.groups, name) : [];
+  const serverTools = offeredTools(body, registered);
   checkToolChoice(body, serverTools);
   const previousResponseId = previousId(body);
   const conversationId = conversationIdOf(body);
   const input = inputItems(body);
-  const { stream: _stream, stream_options: options, ...kept } = body;
+  const { stream: _stream, stream_options: streaming, ...kept } = body;
   return {
     request: {
       body: { ...kept, input },
       server_tools: serverTools,
       max_iterations: maxIterations,
       ...(model.contextWindow === null ? {} : { context_window: model.contextWindow }),
-      ...(options?.include_obfuscation ? { obfuscate: true } : {}),
+      ...(streaming?.include_obfuscation ? { obfuscate: true } : {}),
     },
     previousResponseId,
     conversationId,

@@ -16,7 +16,11 @@ export async function handleCreate(
 ): Promise<unknown> {
   const key = authenticate(context.registry, request);
   const body = validate(createResponseBody, request.body);
-  const origin = { correlationId: correlationOf(request), idempotencyKey: idempotencyKeyOf(request) };
+  const origin = {
+    correlationId: correlationOf(request),
+    idempotencyKey: idempotencyKeyOf(request),
+    serverTools: wantsServerTools(request),
+  };
   const made = await prepareResponse(context, key, body, origin);
   const { id } = made;
   if (body.background && !body.stream) {
@@ -47,4 +51,16 @@ export function idempotencyKeyOf(request: FastifyRequest): string | null {
   if (typeof header === 'string' && header.length <= 255) return header;
   const param = 'Idempotency-Key';
   throw new ApiError('invalid_value', { param, reason: 'at most 255 characters are allowed' }, { param });
+}
+
+/**
+ * Clients that run every call they see would stumble over calls of the server's tools: with `tailrace-server-tools: off`
+ * there are none.
+ */
+function wantsServerTools(request: FastifyRequest): boolean {
+  const header = request.headers['tailrace-server-tools'];
+  if (header === undefined || header === 'on') return true;
+  if (header === 'off') return false;
+  const param = 'tailrace-server-tools';
+  throw new ApiError('invalid_value', { param, reason: 'it has to be on or off' }, { param });
 }

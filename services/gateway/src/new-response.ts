@@ -38,6 +38,8 @@ export interface Origin {
   context?: KeptItem[];
   /** What the response is made for, when it is not a client's turn: then no tool of the server takes part in it. */
   purpose?: 'compaction';
+  /** Whether the model is offered the server's tools; it is, unless the client says otherwise. */
+  serverTools?: boolean;
 }
 
 /**
@@ -52,7 +54,8 @@ export async function prepareResponse(
 ): Promise<NewResponse> {
   const registry = context.registry.current();
   if (!registry) throw new ApiError('unavailable', { reason: 'the registry has not arrived yet' });
-  const acceptable = acceptRequest(body, key, registry, context.maxIterations);
+  const serverTools = origin.serverTools ?? true;
+  const acceptable = acceptRequest(body, key, registry, context.maxIterations, { serverTools });
   const { request } = acceptable;
   const input = await readItems(context, key.owner, request.body.input);
   const createdAt = Date.now();
@@ -68,7 +71,12 @@ export async function prepareResponse(
     id: idempotencyKey === null ? newId(createdAt) : idempotentResponseId(key.owner, idempotencyKey),
     key,
     detached: origin.context !== undefined,
-    bodyHash: idempotencyKey === null ? null : createHash('sha256').update(JSON.stringify(body)).digest('hex'),
+    bodyHash:
+      idempotencyKey === null
+        ? null
+        : createHash('sha256')
+            .update(JSON.stringify(serverTools ? body : { ...body, serverTools }))
+            .digest('hex'),
     createdAt,
     correlationId,
   };
