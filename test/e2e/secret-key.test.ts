@@ -12,7 +12,7 @@ test('a worker with another key fails the step with a clear error, instead of tr
   try {
     const failed = await stack.openai().responses.create({ model: 'demo', input: script('!text 3').text });
     expect(failed.status).toBe('failed');
-    expect(failed.error).toEqual({
+    expect(failed.error).toMatchObject({
       code: 'secret_unreadable',
       message: "A secret of 'demo' cannot be opened by this server.",
     });

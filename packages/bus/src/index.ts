@@ -6,8 +6,6 @@ export { type BusEnvironment, joinBus } from './join.ts';
 export {
   type Asked,
   type AskedCommand,
-  type BegunAnswer,
-  type BegunQuestion,
   type ConversationChange,
   type ConversationCommand,
   type CreateCommand,
@@ -21,6 +19,8 @@ export {
   type Reply,
   type ResponseCommand,
   type ResultCommand,
+  type StepAnswer,
+  type StepQuestion,
   type ToolCallMeasure,
   type ToolWork,
   type UpstreamCall,
@@ -33,7 +33,6 @@ export type { QueueMessage } from './queue-message.ts';
 export { ensureStreams, replicasFor, StreamMismatch, type StreamOptions } from './streams.ts';
 export {
   attachedSubject,
-  BEGUN_SUBJECT,
   CHAIN_STREAM,
   cancelledSubject,
   chainSubject,
@@ -43,6 +42,7 @@ export {
   logSubject,
   type Partition,
   partitionOf,
+  STEP_SUBJECT,
   subjectOf,
   tailSubject,
   token,

@@ -156,15 +156,18 @@ export type ResultCommand =
       calls: ToolCallMeasure[];
     });
 
-/** `tr.ask.begun`: worker to orchestrator. */
-export interface BegunQuestion {
+/** `tr.ask.step`: worker to orchestrator. */
+export interface StepQuestion {
   responseId: ResponseId;
   stepId: StepId;
 }
 
-/** The answer to a {@link BegunQuestion}. */
-export interface BegunAnswer {
+/** The answer to a {@link StepQuestion}. */
+export interface StepAnswer {
+  /** A worker has said that it begins, or that it is at it. */
   begun: boolean;
+  /** Its outcome is recorded, or it is not there any more. */
+  ended: boolean;
 }
 
 /** What the server tells of a message that it does not deliver any more. */
@@ -184,7 +187,7 @@ export class MalformedMessage extends Error {
 
 /** The bytes of a message between services. */
 export function encodeMessage(
-  message: AskedCommand | Reply | Work | ResultCommand | BegunQuestion | BegunAnswer,
+  message: AskedCommand | Reply | Work | ResultCommand | StepQuestion | StepAnswer,
 ): Uint8Array {
   return Buffer.from(JSON.stringify(message));
 }
@@ -194,7 +197,7 @@ export function encodeMessage(
  * @throws MalformedMessage
  */
 export function decodeMessage<
-  T extends AskedCommand | Reply | Work | ResultCommand | MaxDeliveriesAdvisory | BegunQuestion | BegunAnswer,
+  T extends AskedCommand | Reply | Work | ResultCommand | MaxDeliveriesAdvisory | StepQuestion | StepAnswer,
 >(subject: string, bytes: Uint8Array): T {
   try {
     return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) as T;

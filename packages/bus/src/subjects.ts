@@ -37,8 +37,8 @@ export const chainSubject = (partition: Partition, kind: ChainMessageKind): stri
 export const cancelledSubject = (id: ResponseId): string => `tr.ctl.cancel.${id}`;
 /** Core NATS, request and reply: asked by a gateway whose clients of a response have gone; one that has a client of it answers. */
 export const attachedSubject = (id: ResponseId): string => `tr.ctl.attached.${id}`;
-/** Core NATS, request and reply: has this step been begun? */
-export const BEGUN_SUBJECT = 'tr.ask.begun';
+/** Core NATS, request and reply: where does this step stand? */
+export const STEP_SUBJECT = 'tr.ask.step';
 /** The response that a subject of `tr.ctl.*` is about. */
 export const subjectOf = (control: string): ResponseId => control.slice(control.lastIndexOf('.') + 1);
 

@@ -118,7 +118,7 @@ test('refuses a command it does not know', async () => {
   const root = await project({ installed: INSTALLED });
   const { status, err } = await outcome(bootstrap(root, ['toString']));
   expect(status).toBe(2);
-  expect(err).toContain('start|demo|bench|test|check|format');
+  expect(err).toContain('start|demo|bench|chaos|test|check|format');
 });
 
 test('passes one Ctrl-C on once, though the terminal and npm both send it', async () => {

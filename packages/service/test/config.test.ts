@@ -21,7 +21,8 @@ describe('readEnv', () => {
     PARTITIONS: 1,
     LOG_MAX_AGE: 86_400_000,
     DUPLICATE_WINDOW_MS: 120_000,
-    NATS_TIMEOUT_MS: 5_000,
+    NATS_REPLICAS: 'auto',
+  NATS_TIMEOUT_MS: 5_000,
     DRAIN_MS: 10_000,
   };
 

@@ -20,8 +20,8 @@ import {
 } from '@tailrace/bus';
 import type { RegistryView, RegistryWatch } from '@tailrace/registry';
 import { crashPoint, type Logger } from '@tailrace/service';
-import { askWhetherBegun } from './begun.ts';
 import { Cancellations, StepCancelled } from './cancellations.ts';
+import { askAboutStep } from './step-question.ts';
 
 /** A source of work with its cluster-wide limit. */
 export interface LimitedSource {
@@ -52,6 +52,9 @@ export interface WorkerPoolOptions<W extends Work> {
    */
   run(work: W, delivery: Delivery, signal: AbortSignal): Promise<StepReport>;
 }
+
+/** Milliseconds that a question to the orchestrators may take: one that must be answered, and one that helps. */
+const ANSWER_MS = { needed: 2_000, useful: 500 };
 
 /** How a step came to this process. */
 export interface Delivery {
@@ -163,9 +166,14 @@ export class WorkerPool<W extends Work> {
       attempt,
       redelivered: message.redelivered,
       begin: () => this.#publish({ kind: 'started', ...address }, `${stepId}.${attempt}.begun`, signal),
-      mayHaveBegun: () => askWhetherBegun(bus, { responseId, stepId }),
+      mayHaveBegun: async () => (await askAboutStep(bus, { responseId, stepId }, ANSWER_MS.needed))?.begun ?? true,
     };
     const stepLog = log.child({ response_id: responseId, step_id: stepId, correlation_id: correlationId });
+    // Its first attempt may have been recorded meanwhile: then there is nothing left to do.
+    if (attempt > 1 && (await askAboutStep(bus, { responseId, stepId }, ANSWER_MS.useful))?.ended) {
+      stepLog.info({ attempt }, 'the step had been recorded');
+      return;
+    }
     const ended = this.#reportStarted(address, signal);
     try {
       const report = await this.#run(work, delivery, signal);

@@ -17,18 +17,22 @@ const PAGE = 200;
 export async function recoverLostLogs(context: OrchestratorContext, signal: AbortSignal): Promise<number> {
   let resumed = 0;
   for (let partition = 0; partition < context.partitions; partition += 1) {
-    if (await isNewStream(context, logStream(partition))) resumed += await resumeAll(context, signal);
+    const made = await newStreamSince(context, logStream(partition));
+    if (made !== undefined) resumed += await resumeAll(context, made, signal);
   }
   return resumed;
 }
 
-/** Whether a stream is not the one that the installation has known; whoever hears so first remembers it for all. */
-async function isNewStream(context: OrchestratorContext, stream: string): Promise<boolean> {
+/**
+ * When a stream was made that stands in the place of the one that the installation has known; undefined when it is that
+ * one. Whoever hears of it first remembers it for all.
+ */
+async function newStreamSince(context: OrchestratorContext, stream: string): Promise<Date | undefined> {
   const { created } = await context.bus.jsm.streams.info(stream);
   const name = `stream ${stream}`;
   const { database } = context;
   const known = await database.selectFrom('installation').select('value').where('name', '=', name).executeTakeFirst();
-  if (known?.value === created) return false;
+  if (known?.value === created) return undefined;
   const changed = await database
     .insertInto('installation')
     .values({ name, value: created })
@@ -37,14 +41,16 @@ async function isNewStream(context: OrchestratorContext, stream: string): Promis
     )
     .returning('name')
     .execute();
-  return changed.length > 0;
+  // Without anything to compare it with there is nothing that it could have replaced.
+  return known === undefined || changed.length === 0 ? undefined : new Date(created);
 }
 
-async function resumeAll(context: OrchestratorContext, signal: AbortSignal): Promise<number> {
+/** Takes up the live responses that are older than a stream, and have no log in it. */
+async function resumeAll(context: OrchestratorContext, made: Date, signal: AbortSignal): Promise<number> {
   let resumed = 0;
   let after: ResponseId | undefined;
   for (;;) {
-    const rows = await liveResponses(context, after).execute();
+    const rows = await liveResponses(context, made, after).execute();
     for (const { id, correlation_id } of rows) {
       if (signal.aborted) return resumed;
       if ((await readEnd(logOf(context, id))) !== undefined) continue;
@@ -59,12 +65,17 @@ async function resumeAll(context: OrchestratorContext, signal: AbortSignal): Pro
   }
 }
 
-/** The live responses after an id, in the order of their ids. */
-export function liveResponses(context: Pick<OrchestratorContext, 'database'>, after: ResponseId | undefined) {
+/** The live responses that were created before a time, after an id, in the order of their ids. */
+export function liveResponses(
+  context: Pick<OrchestratorContext, 'database'>,
+  before: Date,
+  after: ResponseId | undefined,
+) {
   const query = context.database
     .selectFrom('responses')
     .select(['id', 'correlation_id'])
     .where('ended_at', 'is', null)
+    .where('created_at', '<', before)
     .orderBy('id')
     .limit(PAGE);
   return after === undefined ? query : query.where('id', '>', after);

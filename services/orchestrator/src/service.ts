@@ -22,7 +22,6 @@ import {
   sealingSecret,
 } from '@tailrace/service';
 import Fastify from 'fastify';
-import { answerWhetherBegun } from './begun-answers.ts';
 import {
   type ChainMessage,
   giveUp,
@@ -41,6 +40,7 @@ import { endOverdue } from './deadline.ts';
 import { tidy } from './janitor.ts';
 import { recoverLostLogs } from './lost-logs.ts';
 import { applyConfig, loadSnapshot } from './registry-store.ts';
+import { answerAboutSteps } from './step-answers.ts';
 import { sweep } from './sweep.ts';
 import { WebhookSender } from './webhook-sender.ts';
 
@@ -72,7 +72,7 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
   const stopping = new AbortController();
   const consumers = await startConsumers(context, config);
   const durables = consumers.map(({ durable }) => durable);
-  answerWhetherBegun(context);
+  answerAboutSteps(context);
   const deadLetters = await startDeadLetters(context, config);
   const sweeping = repeat(config.SWEEP_EVERY_MS, stopping.signal, log, 'sweep', async () => {
     await sweep(context, durables, config.SWEEP_AFTER_MS, stopping.signal);

@@ -80,6 +80,9 @@ function numbers({ facts, record, violations }: Report): string {
   const { traffic, recovery } = facts;
   const views = record.responses.flatMap(({ clients }) => clients);
   const why = Object.entries(traffic.retries).map(([reason, count]) => `${reason}: ${count}`);
+  const reasons = [...Map.groupBy(record.responses.flatMap(failureOf), (code) => code)].map(
+    ([code, codes]) => `${code}: ${codes.length}`,
+  );
   const others = violations.filter(({ invariant }) => !ROWS.some((row) => row === invariant)).length;
   const rows: [string, string][] = [
     ['clients that stream', String(views.length)],
@@ -88,6 +91,7 @@ function numbers({ facts, record, violations }: Report): string {
     ['requests', String(traffic.requests)],
     ['tried again', why.length === 0 ? '0' : why.join(', ')],
     ['more than the SDK does by itself', String(traffic.beyondDefault)],
+    ['failed because', reasons.length === 0 ? 'none failed' : reasons.join(', ')],
     ['recovery p50', milliseconds(percentile(recovery, 0.5))],
     ['recovery p99', `${milliseconds(percentile(recovery, 0.99))} (of ${recovery.length})`],
     ...ROWS.map((row): [string, string] => [row, String(count(violations, row))]),
@@ -95,6 +99,12 @@ function numbers({ facts, record, violations }: Report): string {
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');
+}
+
+/** The code of the error that a response has failed with, as its owner was told. */
+function failureOf({ polls }: ResponseRecord): string[] {
+  const { error } = (polls.at(-1)?.body ?? {}) as { error?: { code?: unknown } | null };
+  return polls.at(-1)?.status === 200 && error ? [String(error.code)] : [];
 }
 
 function memoryTable(samples: readonly MemorySample[]): string {

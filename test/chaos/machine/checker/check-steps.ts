@@ -29,7 +29,9 @@ function brokenStep(step: StepRow, { entries, endedAt }: { entries: number; ende
   if (outcomes.length === 1 && outcomes[0] !== step.state) return `${name} says when it was ${outcomes[0]}`;
   if ((outcomes.length === 1) !== (step.endedEntry !== null)) return `${name} has an outcome without its entry`;
   if (step.endedEntry === null) return endedAt === null ? undefined : `${name} is open, and its response has ended`;
-  const ordered = step.addedEntry < step.endedEntry && step.endedEntry <= entries;
+  // A call that is refused without being run ends in the entry that adds it.
+  const refused = step.kind === 'tool_call' && step.state === 'failed' && step.addedEntry === step.endedEntry;
+  const ordered = (refused || step.addedEntry < step.endedEntry) && step.endedEntry <= entries;
   return ordered
     ? undefined
     : `${name} was added by entry ${step.addedEntry} and ended by ${step.endedEntry} of ${entries}`;

@@ -1,8 +1,14 @@
 /** What happens to NATS: to the server, or to members of the cluster. */
+import { JetStreamApiError } from '@nats-io/jetstream';
+import { TimeoutError } from '@nats-io/nats-core';
+import { until } from '@tailrace/infra';
 import type { Heal } from './fault.ts';
 import { withJetStream } from './nats.ts';
 import type { Server } from './server.ts';
 import type { ChaosSystem } from './system.ts';
+
+const AGREE_WITHIN_MS = 30_000;
+const LOOK_EVERY_MS = 100;
 
 /** By their kinds. Those without a target hit all servers. */
 export const NATS_FAULTS = {
@@ -57,11 +63,26 @@ async function start(servers: readonly Server[]): Promise<void> {
   await Promise.all(servers.map((server) => server.start()));
 }
 
+/** Who leads a stream and who follows, once members agree on it. @throws Error when they do not within 30 s. */
 async function membersOf({ infra }: ChaosSystem, stream: string): Promise<{ leader: Server; follower: Server }> {
-  const { cluster } = await withJetStream(infra.natsUrl, (jsm) => jsm.streams.info(stream));
   const named = (name: string | undefined) => infra.nats.find((server) => server.name === name);
-  const leader = named(cluster?.leader);
-  const follower = named(cluster?.replicas?.[0]?.name);
-  if (leader === undefined || follower === undefined) throw new Error(`${stream} has no leader or no other copy`);
-  return { leader, follower };
+  const look = async () => {
+    const cluster = await clusterOf(infra.natsUrl, stream);
+    const leader = named(cluster?.leader);
+    const follower = named(cluster?.replicas?.[0]?.name);
+    return leader === undefined || follower === undefined ? undefined : { leader, follower };
+  };
+  const members = await until(look, { forMs: AGREE_WITHIN_MS, everyMs: LOOK_EVERY_MS });
+  if (members === undefined) throw new Error(`nobody leads ${stream}`);
+  return members;
+}
+
+/** Undefined while nobody answers for the stream. */
+async function clusterOf(url: string, stream: string) {
+  try {
+    return (await withJetStream(url, (jsm) => jsm.streams.info(stream))).cluster;
+  } catch (error) {
+    if (error instanceof TimeoutError || error instanceof JetStreamApiError) return undefined;
+    throw error;
+  }
 }

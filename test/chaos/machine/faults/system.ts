@@ -49,6 +49,8 @@ export interface ChaosSystem {
 /** What makes faults show quickly. */
 const QUICK = { ACK_WAIT_MS: '1500', REDELIVER_MS: '100', KEEP_ALIVE_MS: '2000' };
 
+const START_ATTEMPTS = 3;
+
 /** Starts a system; resolves once all of it is ready. @throws whatever keeps it from starting; nothing is left running. */
 export async function chaosSystem(options: ChaosSystemOptions): Promise<ChaosSystem> {
   const { infra, restart = false, log = () => undefined } = options;
@@ -61,18 +63,20 @@ export async function chaosSystem(options: ChaosSystemOptions): Promise<ChaosSys
     const clocks = new Clocks(join(infra.dir, 'clocks'));
     const link = (name: string) => found(links, name);
     const config = options.config ?? demoRegistry;
-    const stack = await startStack({
-      dataDir: join(infra.dir, 'stack'),
-      natsUrl: infra.natsUrl,
-      databaseUrl: infra.databaseUrl,
-      demoModel: false,
-      config: config({ upstreamUrl: `${link(UPSTREAM_LINK).url}/v1`, toolsUrl: `${link(TOOLS_LINK).url}/tools` }),
-      replicas,
-      restart,
-      env: { ...QUICK, ...options.env },
-      envFor: (role, index) => ({ ...linkedEnv(role, index, links), ...clocks.envFor(`${role} ${index}`) }),
-      log,
-    });
+    const start = () =>
+      startStack({
+        dataDir: join(infra.dir, 'stack'),
+        natsUrl: infra.natsUrl,
+        databaseUrl: infra.databaseUrl,
+        demoModel: false,
+        config: config({ upstreamUrl: `${link(UPSTREAM_LINK).url}/v1`, toolsUrl: `${link(TOOLS_LINK).url}/tools` }),
+        replicas,
+        restart,
+        env: { ...QUICK, ...options.env },
+        envFor: (role, index) => ({ ...linkedEnv(role, index, links), ...clocks.envFor(`${role} ${index}`) }),
+        log,
+      });
+    const stack = await persistently(start, log);
     parts.defer(() => stack.stop());
     const gateways: string[] = [];
     for (const [index, url] of stack.gateways.entries()) {
@@ -114,6 +118,18 @@ export function demoRegistry({ upstreamUrl, toolsUrl }: Called): LocalConfig {
     models: [{ name: 'demo', groups: ['everyone'], concurrency: 256, upstreams: [upstream] }],
     tools: [tool('get_weather', city), tool('get_time', city), tool('echo', {})],
   };
+}
+
+/** Services that meet a cluster which is still making their streams may end, and are started again wherever they run. */
+async function persistently(start: () => Promise<Stack>, log: (line: string) => void): Promise<Stack> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await start();
+    } catch (error) {
+      if (attempt === START_ATTEMPTS) throw error;
+      log(`the services did not start, and are started again: ${error}`);
+    }
+  }
 }
 
 async function startFronts(infra: ChaosInfra, parts: AsyncDisposableStack): Promise<Map<string, StormFront>> {

@@ -1,0 +1,25 @@
+import { NoRespondersError, RequestError, TimeoutError } from '@nats-io/nats-core';
+import {
+  type Bus,
+  decodeMessage,
+  encodeMessage,
+  STEP_SUBJECT,
+  type StepAnswer,
+  type StepQuestion,
+} from '@tailrace/bus';
+
+/** Where a step stands, as far as the chain knows; undefined when nobody answers within `timeoutMs`. */
+export async function askAboutStep(
+  bus: Bus,
+  question: StepQuestion,
+  timeoutMs: number,
+): Promise<StepAnswer | undefined> {
+  try {
+    const answer = await bus.nc.request(STEP_SUBJECT, encodeMessage(question), { timeout: timeoutMs });
+    return decodeMessage<StepAnswer>(STEP_SUBJECT, answer.data);
+  } catch (error) {
+    const silent = error instanceof NoRespondersError || error instanceof RequestError || error instanceof TimeoutError;
+    if (silent) return undefined;
+    throw error;
+  }
+}
