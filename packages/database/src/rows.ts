@@ -9,7 +9,7 @@ import {
   type ToolCallRequest,
   type ToolResult,
 } from '@tailrace/chain';
-import type { Insertable, Selectable, Updateable } from 'kysely';
+import { type Insertable, type Selectable, sql, type Updateable } from 'kysely';
 import type { ResponseStepsTable, ResponsesTable } from './schema.ts';
 
 const millis = (time: Date | null): number | null => time?.getTime() ?? null;
@@ -115,16 +115,19 @@ export function stepRow(responseId: string, step: Step): Insertable<ResponseStep
   };
 }
 
+/** The time as the database has it: what is compared among processes is told by one clock. */
+export const DATABASE_TIME = sql<Date>`now()`;
+
 /** The columns of a response that change as its chain grows. */
-export function recordColumns(record: ResponseRecord, now: number) {
+export function recordColumns(record: ResponseRecord) {
   if (record.status === 'queued') throw new Error('a stored response is never queued');
-  return {
+  const columns = {
     status: record.status,
     error: record.error === null ? null : JSON.stringify(record.error),
     incomplete_reason: record.status === 'incomplete' ? record.incompleteReason : null,
     entries: record.entries,
     next_event: record.nextEvent,
-    updated_at: date(now),
     ended_at: record.endedAt === null ? null : date(record.endedAt),
   } satisfies Updateable<ResponsesTable>;
+  return { ...columns, updated_at: DATABASE_TIME };
 }

@@ -22,7 +22,7 @@ describe('readEnv', () => {
     LOG_MAX_AGE: 86_400_000,
     DUPLICATE_WINDOW_MS: 120_000,
     NATS_REPLICAS: 'auto',
-  NATS_TIMEOUT_MS: 5_000,
+    NATS_TIMEOUT_MS: 5_000,
     DRAIN_MS: 10_000,
   };
 

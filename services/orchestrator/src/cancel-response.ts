@@ -20,7 +20,7 @@ import { closeStepLog } from './close-step-log.ts';
 import type { OrchestratorContext } from './context.ts';
 import type { Committed } from './create-response.ts';
 import { loadPrompt } from './history.ts';
-import { bringLogUpToDate } from './projector.ts';
+import { bringLogUpToDate, finishLog } from './projector.ts';
 import { writeEntry } from './write-entry.ts';
 
 /**
@@ -37,7 +37,11 @@ export async function cancelResponse(
   for (;;) {
     const stored = await loadResponse(context.database, id);
     if (!stored) return undefined;
-    if (hasEnded(stored.record)) return { ...stored, fresh: false, added: [] };
+    if (hasEnded(stored.record)) {
+      // The end may have been committed by a process that could not tell it any more.
+      await finishLog(context, stored, signal);
+      return { ...stored, fresh: false, added: [] };
+    }
     context.bus.nc.publish(cancelledSubject(id));
     const closed = await closeLog(context, stored, signal);
     crashPoint('before-cancel-commit');

@@ -248,8 +248,6 @@ async function carryOn(
 
 /** How a response is taken up again. */
 export interface ResumeOptions {
-  /** JetStream may have forgotten everything of it. */
-  lost?: boolean;
   /** What becomes of a tool call that a worker has told to be running: its result finds its way without NATS' memory. */
   running?: 'again' | 'leave';
 }
@@ -260,9 +258,9 @@ export async function resume(
   stored: StoredResponse,
   correlationId: string,
   signal: AbortSignal,
-  { lost = false, running = 'again' }: ResumeOptions = {},
+  { running = 'again' }: ResumeOptions = {},
 ): Promise<void> {
-  await bringLogUpToDate(context, stored, undefined, signal, { begun: lost || stored.record.entries > 1 });
+  await bringLogUpToDate(context, stored, undefined, signal);
   for (const step of stored.chain.filter((each) => !isTerminal(each))) {
     if (running === 'leave' && step.kind === 'tool_call' && step.outcome.state === 'processing') continue;
     const position = step.kind === 'model_call' ? await positionBefore(context, stored.record.id, step.id) : EMPTY_LOG;

@@ -147,7 +147,7 @@ async function insertResponse(database: Kysely<Tables>, command: CreateCommand, 
       conversation_position: record.conversationPosition,
       correlation_id: command.correlationId,
       created_at: new Date(record.createdAt),
-      ...recordColumns(record, record.createdAt),
+      ...recordColumns(record),
     })
     .onConflict((conflict) => conflict.column('id').doNothing())
     .returning('id');

@@ -57,7 +57,7 @@ async function resumeAll(context: OrchestratorContext, made: Date, signal: Abort
       const stored = await countAttempt(context.database, id, 0);
       if (!stored) continue;
       context.log.warn({ response_id: id }, 'the log of a live response is lost; it is taken up again');
-      await resume(context, stored, correlation_id, signal, { lost: true, running: 'leave' });
+      await resume(context, stored, correlation_id, signal, { running: 'leave' });
       resumed += 1;
     }
     after = rows.at(-1)?.id;

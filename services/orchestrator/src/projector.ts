@@ -1,7 +1,7 @@
 /** Brings a log up to what its chain says. */
 import { randomUUID } from 'node:crypto';
-import { type LogPosition, partitionOf } from '@tailrace/bus';
-import { hasEnded, project } from '@tailrace/chain';
+import { type LogPosition, logStream, partitionOf } from '@tailrace/bus';
+import { hasEnded, project, type ResponseRecord } from '@tailrace/chain';
 import type { StoredResponse } from '@tailrace/database';
 import {
   append,
@@ -25,22 +25,20 @@ const LOST_LOG_GAP = 1_000_000;
 
 /**
  * Appends every event that the chain has and the log has not, in one fenced publish; whoever else does the same at the
- * same time only makes this one look again. `known` is where the log is supposed to end; `begun` says that there must have
- * been one: then an empty log is one that JetStream has lost. Resolves with where the log ends.
+ * same time only makes this one look again. `known` is where the log is supposed to end. Resolves with where it does.
  */
 export async function bringLogUpToDate(
   context: OrchestratorContext,
   stored: StoredResponse,
   known: LogPosition | undefined,
   signal: AbortSignal,
-  options: { begun: boolean } = { begun: stored.record.entries > 1 },
 ): Promise<LogPosition> {
   const { record, chain } = stored;
   const target = logOf(context, record.id);
   let at = known ?? (await endPosition(target));
   for (;;) {
     if (at.cursor >= record.entries) return at;
-    const lost = at.streamSeq === 0 && options.begun;
+    const lost = at.streamSeq === 0 && known === undefined && (await wasLost(context, record));
     const events = project(record, chain, at.cursor, { replay: lost });
     if (events.length === 0) return { ...at, cursor: record.entries };
     const first = lost ? await jump(context, record.id, events.length) : at.nextEvent;
@@ -61,6 +59,26 @@ export async function bringLogUpToDate(
       at = await endPosition(target);
     }
   }
+}
+
+/**
+ * Whether a log that is empty has been lost, and not just not been begun: what follows the first entry is never published
+ * before it, and a response that is older than the stream had its log in another one.
+ */
+async function wasLost(context: OrchestratorContext, record: ResponseRecord): Promise<boolean> {
+  if (record.entries > 1) return true;
+  const { created } = await context.bus.jsm.streams.info(logStream(partitionOf(record.id, context.partitions)));
+  return record.createdAt < Date.parse(created);
+}
+
+/** Appends what the log of a response that has ended may still lack: its end, if a crash kept it back. */
+export async function finishLog(
+  context: OrchestratorContext,
+  stored: StoredResponse,
+  signal: AbortSignal,
+): Promise<void> {
+  const end = await endPosition(logOf(context, stored.record.id));
+  if (end.streamSeq > 0) await bringLogUpToDate(context, stored, end, signal);
 }
 
 /**

@@ -1,9 +1,17 @@
 /** The transactions that a running chain sees: an outcome is recorded, a start is noted, an attempt is counted. */
 import type { ResultCommand } from '@tailrace/bus';
 import { isTerminal, recordOutcome, type StepOutcome } from '@tailrace/chain';
-import { type Database, loadChain, responseQuery, type StoredResponse, toRecord } from '@tailrace/database';
+import {
+  DATABASE_TIME,
+  type Database,
+  loadChain,
+  responseQuery,
+  type StoredResponse,
+  toRecord,
+} from '@tailrace/database';
 import { newId, type ResponseId } from '@tailrace/protocol';
 import { crashPoint } from '@tailrace/service';
+import { sql } from 'kysely';
 import { bookCalls, type EndedReport } from './analytics.ts';
 import type { StoreContext } from './context.ts';
 import type { Committed } from './create-response.ts';
@@ -54,6 +62,11 @@ function outcomeOf(report: EndedReport): StepOutcome {
       return { kind: report.kind, outcome: report.outcome };
   }
 }
+/** A time so many milliseconds ago, by the database's clock: the processes' own may differ. */
+export function longAgo(ms: number) {
+  return sql<Date>`now() - ${ms} * interval '1 millisecond'`;
+}
+
 /** Notes that a worker is at a step. What has ended stays as it is. */
 export async function markStarted(
   database: Database,
@@ -70,7 +83,7 @@ export async function markStarted(
         .where('attempt', '<=', report.attempt),
     )
     .updateTable('responses')
-    .set({ updated_at: new Date() })
+    .set({ updated_at: DATABASE_TIME })
     .where('id', '=', report.responseId)
     .execute();
 }
@@ -85,9 +98,9 @@ export async function countAttempt(
   afterMs: number,
 ): Promise<StoredResponse | undefined> {
   return database.transaction().execute(async (tx) => {
-    const row = await responseQuery(tx, id).forUpdate().executeTakeFirst();
-    if (!row || row.ended_at !== null || row.updated_at.getTime() > Date.now() - afterMs) return undefined;
-    await tx.updateTable('responses').set({ updated_at: new Date() }).where('id', '=', id).execute();
+    const row = await responseQuery(tx, id).where('updated_at', '<=', longAgo(afterMs)).forUpdate().executeTakeFirst();
+    if (!row || row.ended_at !== null) return undefined;
+    await tx.updateTable('responses').set({ updated_at: DATABASE_TIME }).where('id', '=', id).execute();
     await tx
       .updateTable('response_steps')
       .set((columns) => ({ attempt: columns('attempt', '+', 1) }))

@@ -5,7 +5,7 @@ import { isTerminal, type Step } from '@tailrace/chain';
 import { loadChain } from '@tailrace/database';
 import { resume } from './commands.ts';
 import type { OrchestratorContext } from './context.ts';
-import { countAttempt } from './record-result.ts';
+import { countAttempt, longAgo } from './record-result.ts';
 
 /** The most responses that one sweep looks at. */
 const BATCH = 100;
@@ -31,7 +31,7 @@ export async function sweep(
     const stored = await countAttempt(context.database, id, afterMs);
     if (!stored) continue;
     context.log.warn({ response_id: id }, 'a silent response is taken up again');
-    await resume(context, stored, correlation_id, signal, { lost: true });
+    await resume(context, stored, correlation_id, signal);
     resumed += 1;
   }
   return resumed;
@@ -43,7 +43,7 @@ export function silentResponses(context: Pick<OrchestratorContext, 'database'>, 
     .selectFrom('responses')
     .select(['id', 'correlation_id'])
     .where('ended_at', 'is', null)
-    .where('updated_at', '<', new Date(Date.now() - afterMs))
+    .where('updated_at', '<', longAgo(afterMs))
     .orderBy('updated_at')
     .limit(BATCH);
 }

@@ -30,7 +30,7 @@ export async function writeEntry(
     query = query.with('added', (db) => db.insertInto('response_steps').values(rows));
   }
   if (report) query = withCalls(query, report, now);
-  const columns = { ...recordColumns(record, now), purge_at: purgeTime(record, context.retention) };
+  const columns = { ...recordColumns(record), purge_at: purgeTime(record, context.retention) };
   await query.updateTable('responses').set(columns).where('id', '=', record.id).execute();
   if (hasEnded(record)) await writeEnd(tx, next, now);
 }

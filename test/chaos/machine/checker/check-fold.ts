@@ -30,7 +30,13 @@ function brokenFold({ record, evidence, losses }: Subject, frames: readonly Fram
   const said = eventIn(last).response as Resource;
   const { row } = evidence;
   if (row && said.status !== row.status) return `it ends as ${String(said.status)}, the row says ${row.status}`;
-  const poll = record.polls.findLast(({ at, status }) => status === 200 && at >= (row?.endedAt ?? last.at));
+  const poll = record.polls.findLast(
+    ({ at, status, body }) =>
+      status === 200 &&
+      at >= (row?.endedAt ?? last.at) &&
+      (body as { status?: unknown }).status !== 'in_progress' &&
+      (body as { status?: unknown }).status !== 'queued',
+  );
   if (poll && !isDeepStrictEqual(poll.body, said)) {
     return `GET says otherwise than the last event, ${difference(poll.body, said)}`;
   }

@@ -41,17 +41,24 @@ export async function readLogs(natsUrl: string, of: (uuid: string) => ResponseEv
 
 async function* storedMessages(nc: NatsConnection, stream: string): AsyncGenerator<JsMsg> {
   const consumer = await jetstream(nc).consumers.get(stream);
+  const { last_seq } = (await (await jetstreamManager(nc)).streams.info(stream)).state;
   let left = (await consumer.info()).num_pending;
+  let received = 0;
   while (left > 0) {
     let got = 0;
     const batch = await consumer.fetch({ max_messages: Math.min(left, BATCH), expires: BATCH_EXPIRES_MS });
     for await (const message of batch) {
       got += 1;
       left = message.info.pending;
+      received += 1;
       yield message;
-      if (left === 0) return;
+      // A server that was killed may count messages as pending that it does not have.
+      if (left === 0 || message.seq >= last_seq) return;
     }
-    if (got === 0) throw new LogsUnreadable(stream, left);
+    if (got > 0) continue;
+    const { messages } = (await (await jetstreamManager(nc)).streams.info(stream)).state;
+    if (received >= messages) return;
+    throw new LogsUnreadable(stream, left);
   }
 }
 

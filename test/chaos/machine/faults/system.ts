@@ -1,5 +1,6 @@
 /** A whole Tailrace of which every part reaches the others only through links that can be broken. */
 import { join } from 'node:path';
+import { connectBus, ensureStreams } from '@tailrace/bus';
 import { type LocalConfig, type Replicas, type Role, type Stack, startStack } from '@tailrace/cli';
 import { type StormFront, startStormFront } from '../proxy/index.ts';
 import { Clocks } from './clocks.ts';
@@ -76,6 +77,7 @@ export async function chaosSystem(options: ChaosSystemOptions): Promise<ChaosSys
         envFor: (role, index) => ({ ...linkedEnv(role, index, links), ...clocks.envFor(`${role} ${index}`) }),
         log,
       });
+    if (infra.isCluster) await makeStreams(infra.natsUrl);
     const stack = await persistently(start, log);
     parts.defer(() => stack.stop());
     const gateways: string[] = [];
@@ -120,7 +122,10 @@ export function demoRegistry({ upstreamUrl, toolsUrl }: Called): LocalConfig {
   };
 }
 
-/** Services that meet a cluster which is still making their streams may end, and are started again wherever they run. */
+/**
+ * A cluster answers only one of those who make the same stream at once, and services that hear nothing end. Wherever they
+ * run they are started again, until the streams are there.
+ */
 async function persistently(start: () => Promise<Stack>, log: (line: string) => void): Promise<Stack> {
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -129,6 +134,17 @@ async function persistently(start: () => Promise<Stack>, log: (line: string) => 
       if (attempt === START_ATTEMPTS) throw error;
       log(`the services did not start, and are started again: ${error}`);
     }
+  }
+}
+
+/** Makes the streams before the services do, with what services take for granted. */
+async function makeStreams(url: string): Promise<void> {
+  const bus = await connectBus({ url, name: 'chaos' });
+  try {
+    const [logMaxAgeMs, duplicateWindowMs] = [24 * 3_600_000, 120_000];
+    await ensureStreams(bus, { partitions: 1, logMaxAgeMs, duplicateWindowMs });
+  } finally {
+    await bus.close();
   }
 }
 
