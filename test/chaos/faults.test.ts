@@ -2,73 +2,16 @@
 import { execFile } from 'node:child_process';
 import { connect as connectTcp } from 'node:net';
 import { promisify } from 'node:util';
-import { JetStreamApiError, jetstream } from '@nats-io/jetstream';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
+import { type Answer, ask, create, faultSuite, type Look, publishTo, type Row, unready } from './fault-suite.ts';
 import { withDatabase } from './machine/faults/database.ts';
-import {
-  type ChaosInfra,
-  type ChaosSystem,
-  chaosInfra,
-  chaosSystem,
-  FAULT_KINDS,
-  type FaultKind,
-  faultOf,
-  type Heal,
-  healthy,
-  inflict,
-  readinessOf,
-  troublesOf,
-} from './machine/faults/index.ts';
-import { connectOnce, withJetStream } from './machine/faults/nats.ts';
+import { type ChaosSystem, FAULT_KINDS, healthy, inflict, targetsOf, troublesOf } from './machine/faults/index.ts';
+import { withJetStream } from './machine/faults/nats.ts';
 import { processesOf } from './machine/faults/topology.ts';
 
 const run = promisify(execFile);
-
-/** What is looked at while the fault is there; what it returns is looked at when it has been healed. */
-type Look = (system: ChaosSystem) => Promise<(() => Promise<void>) | undefined>;
-type Row = readonly [kind: FaultKind, target: string, look: Look];
-
-/** Kinds that came and went as they should. */
-const seen = new Set<FaultKind>();
-
-function suite(
-  options: { cluster: boolean },
-  rows: (system: () => ChaosSystem, ends: (name: string) => number) => readonly Row[],
-) {
-  let infra: ChaosInfra;
-  let system: ChaosSystem;
-  /** What the stack has said. */
-  const lines: string[] = [];
-  const ends = (name: string) => lines.filter((line) => line.startsWith(`${name} has ended`)).length;
-
-  beforeAll(async () => {
-    infra = await chaosInfra(options);
-    system = await chaosSystem({ infra, log: (line) => lines.push(line) });
-    await healthy(system);
-  });
-  afterAll(async () => {
-    await system?.stop();
-    await infra?.stop();
-  });
-
-  const table = rows(() => system, ends);
-  test.each(table)('%s: %s', async (kind, target, look) => {
-    const heal: Heal = await faultOf(system, kind).inject(target);
-    let after: Awaited<ReturnType<Look>>;
-    try {
-      after = await look(system);
-    } finally {
-      await heal();
-    }
-    await heal();
-    await healthy(system, 30_000);
-    await after?.();
-    seen.add(kind);
-  });
-  return () => system;
-}
 
 const pids = ({ stack }: ChaosSystem) =>
   new Map(stack.processes().map(({ role, index, pid }) => [`${role} ${index}`, pid]));
@@ -79,40 +22,6 @@ const gone =
     expect(await troublesOf(system)).toContain(`${name}: no answer`);
     return undefined;
   };
-const unready =
-  (name: string, check: string): Look =>
-  async (system) => {
-    await eventually(`${name} says that ${check} is missing`, async () => {
-      const readiness = await readinessOf(system, name);
-      if (readiness?.status !== 503) return false;
-      const { checks } = JSON.parse(readiness.body) as { checks: Record<string, string> };
-      return checks[check] !== 'ok';
-    });
-    return undefined;
-  };
-
-interface Answer {
-  status: string;
-  /** Seconds since the epoch: by the gateway's clock, and by the orchestrator's. */
-  created_at: number;
-  completed_at: number;
-  output: unknown[];
-}
-
-function create(system: ChaosSystem, input: string): Promise<Response> {
-  return fetch(`${system.gateways[0]}/v1/responses`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${system.stack.apiKey}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ model: 'demo', input }),
-  });
-}
-
-async function ask(system: ChaosSystem, input: string): Promise<Answer> {
-  const answer = await create(system, input);
-  expect(answer.status).toBe(200);
-  return (await answer.json()) as Answer;
-}
-
 const clockIs = (time: 'created_at' | 'completed_at', hours: number): Look => {
   const isOff = async (system: ChaosSystem, byHours: number) => {
     const ahead = (await ask(system, '!text 1'))[time] - Date.now() / 1_000;
@@ -134,25 +43,12 @@ async function upstreamStatus(system: ChaosSystem, script: string): Promise<numb
   return answer.status;
 }
 
-async function publishTo(system: ChaosSystem, subject: string): Promise<number | 'stored'> {
-  const nc = await connectOnce(system.infra.natsUrl);
-  try {
-    await jetstream(nc).publish(subject, 'a text', { timeout: 1_500 });
-    return 'stored';
-  } catch (error) {
-    if (error instanceof JetStreamApiError) return error.code;
-    throw error;
-  } finally {
-    await nc.close();
-  }
-}
-
 function sqlState(error: unknown): string | undefined {
   return error instanceof pg.DatabaseError ? error.code : undefined;
 }
 
 describe('a single NATS', () => {
-  const system = suite({ cluster: false }, (current, ends) => {
+  const { system, seen } = faultSuite({ cluster: false }, (current, ends) => {
     return [
       [
         'rolling-restart',
@@ -362,74 +258,9 @@ describe('a single NATS', () => {
       expect([name, system().link(name).connections > 0]).toEqual([name, true]);
     }
   });
-});
 
-describe('a cluster of three', () => {
-  let led: string | undefined;
-  /** Undefined while nobody answers for the stream. */
-  const leaderOf = ({ infra }: ChaosSystem, stream: string) =>
-    withJetStream(infra.natsUrl, (jsm) => jsm.streams.info(stream)).then(
-      ({ cluster }) => cluster?.leader,
-      () => undefined,
-    );
-  const runningMembers = ({ infra }: ChaosSystem) => infra.nats.filter(({ pid }) => pid !== undefined);
-
-  const system = suite({ cluster: true }, () => [
-    [
-      'nats-leader-killed',
-      'TR_LOG_0',
-      async (one) => {
-        const [dead] = one.infra.nats.filter(({ pid }) => pid === undefined);
-        expect(runningMembers(one).length).toBe(2);
-        led = await eventually('another member leads', async () => {
-          const leader = await leaderOf(one, 'TR_LOG_0');
-          return leader !== dead?.name && leader;
-        });
-        return undefined;
-      },
-    ],
-    [
-      'nats-follower-killed',
-      'TR_LOG_0',
-      async (one) => {
-        expect(runningMembers(one).map(({ name }) => name)).toContain(led);
-        expect(runningMembers(one).length).toBe(2);
-        expect(await publishTo(one, 'tr.log.0.test')).toBe('stored');
-        return undefined;
-      },
-    ],
-    [
-      'nats-quorum-lost',
-      'nats',
-      async (one) => {
-        await expect(publishTo(one, 'tr.log.0.test')).rejects.toThrow();
-        return async () => {
-          await eventually('publishes are stored again', async () => (await stored(one)) || undefined);
-        };
-      },
-    ],
-  ]);
-
-  /** Whether a publish is stored; it may time out while members look for a leader. */
-  const stored = (one: ChaosSystem) =>
-    publishTo(one, 'tr.log.0.test').then(
-      (answer) => answer === 'stored',
-      () => false,
-    );
-
-  test('streams have three copies, and services know no way but their links', async () => {
-    const { cluster } = await withJetStream(system().infra.natsUrl, (jsm) => jsm.streams.info('TR_LOG_0'));
-    expect(cluster?.replicas?.length).toBe(2);
-    system().link('gateway 0 > nats').mode({ kind: 'cut' });
-    system().link('gateway 0 > nats').mode({ kind: 'refuse' });
-    await unready('gateway 0', 'nats')(system());
-    expect((await troublesOf(system())).length).toBe(1);
-    system().link('gateway 0 > nats').mode({ kind: 'pass' });
-    await healthy(system());
-    expect((await ask(system(), '!text 5')).status).toBe('completed');
+  test('every kind that hits a single NATS has been there', () => {
+    const topology = { ...system().topology, isCluster: false };
+    expect(seen).toEqual(new Set(FAULT_KINDS.filter((kind) => targetsOf(kind, topology).length > 0)));
   });
-});
-
-test('every kind has been there', () => {
-  expect(seen).toEqual(new Set(FAULT_KINDS));
 });

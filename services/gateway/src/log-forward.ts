@@ -4,7 +4,7 @@ import { loadResponse } from '@tailrace/database';
 import { dropFrames, encodeFrame, type Follower, type LogMessage } from '@tailrace/log';
 import { errorInfo, errorPayload, publicResponseId, type ResponseId } from '@tailrace/protocol';
 import type { GatewayContext } from './context.ts';
-import { replayFrames } from './replay.ts';
+import { replayAnew, replayFrames } from './replay.ts';
 
 const CREATED = Buffer.from('event: response.created\n');
 
@@ -46,7 +46,8 @@ export async function forwardLog(
         sink.keepAlive();
         break;
       case 'empty':
-        if (await replay(context, sink, id, after)) return true;
+        // What this reader has had of the log is gone with it: where a projection would go on, it could not follow.
+        if (await replay(context, sink, id, after, after > options.after)) return true;
         sink.keepAlive();
         break;
       case 'message': {
@@ -80,6 +81,7 @@ async function replay(
   sink: FrameSink,
   id: ResponseId,
   after: number,
+  anew = false,
 ): Promise<boolean> {
   const stored = await loadResponse(context.database, id);
   if (!stored) {
@@ -89,6 +91,6 @@ async function replay(
     return true;
   }
   if (!hasEnded(stored.record)) return false;
-  await sink.write(Buffer.from(replayFrames(stored, after)));
+  await sink.write(Buffer.from(anew ? replayAnew(stored, after) : replayFrames(stored, after)));
   return true;
 }

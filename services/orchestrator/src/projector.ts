@@ -38,7 +38,7 @@ export async function bringLogUpToDate(
   let at = known ?? (await endPosition(target));
   for (;;) {
     if (at.cursor >= record.entries) return at;
-    const lost = at.streamSeq === 0 && known === undefined && (await wasLost(context, record));
+    const lost = at.streamSeq === 0 && at !== known && (await wasLost(context, record));
     const events = project(record, chain, at.cursor, { replay: lost });
     if (events.length === 0) return { ...at, cursor: record.entries };
     const first = lost ? await jump(context, record.id, events.length) : at.nextEvent;
