@@ -9,17 +9,20 @@ export class QueueMessage {
   readonly deliveryCount: number;
   /** Its sequence in the stream. */
   readonly streamSeq: number;
+  /** When the server stored it, by the server's clock: milliseconds since the epoch. */
+  readonly storedAt: number;
   readonly #msg: Msg;
   #answered = false;
 
   constructor(msg: Msg) {
     this.#msg = msg;
-    const { deliveryCount, streamSeq } = parseAck(msg.reply ?? '');
+    const { deliveryCount, streamSeq, storedAt } = parseAck(msg.reply ?? '');
     this.subject = msg.subject;
     this.data = msg.data;
     this.headers = msg.headers;
     this.deliveryCount = deliveryCount;
     this.streamSeq = streamSeq;
+    this.storedAt = storedAt;
   }
 
   /** Somebody may have begun to work on it before. */
@@ -58,7 +61,7 @@ export class QueueMessage {
  * An acknowledgement subject: `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream sequence>.…` with nine tokens, or with the
  * domain and the account before the stream and at least eleven.
  */
-function parseAck(reply: string): { deliveryCount: number; streamSeq: number } {
+function parseAck(reply: string): { deliveryCount: number; streamSeq: number; storedAt: number } {
   const tokens = reply.split('.');
   const at = tokens.length > 9 ? 6 : 4;
   const deliveryCount = Number(tokens[at]);
@@ -66,5 +69,6 @@ function parseAck(reply: string): { deliveryCount: number; streamSeq: number } {
   if (!reply.startsWith('$JS.ACK.') || !Number.isInteger(deliveryCount) || !Number.isInteger(streamSeq)) {
     throw new Error(`${reply} acknowledges nothing`);
   }
-  return { deliveryCount, streamSeq };
+  // Nanoseconds since the epoch; milliseconds are enough, and fit into a number.
+  return { deliveryCount, streamSeq, storedAt: Number(tokens[at + 3]?.slice(0, -6) ?? 0) };
 }

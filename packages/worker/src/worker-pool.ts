@@ -53,6 +53,9 @@ export interface WorkerPoolOptions<W extends Work> {
   run(work: W, delivery: Delivery, signal: AbortSignal): Promise<StepReport>;
 }
 
+/** Work younger than this, in milliseconds, has hardly been given to anybody else before. */
+const FRESH_MS = 250;
+
 /** Milliseconds that a question to the orchestrators may take: one that must be answered, and one that helps. */
 const ANSWER_MS = { needed: 2_000, useful: 500 };
 
@@ -169,8 +172,10 @@ export class WorkerPool<W extends Work> {
       mayHaveBegun: async () => (await askAboutStep(bus, { responseId, stepId }, ANSWER_MS.needed))?.begun ?? true,
     };
     const stepLog = log.child({ response_id: responseId, step_id: stepId, correlation_id: correlationId });
-    // Its first attempt may have been recorded meanwhile: then there is nothing left to do.
-    if (attempt > 1 && (await askAboutStep(bus, { responseId, stepId }, ANSWER_MS.useful))?.ended) {
+    // Another attempt may have been recorded meanwhile: then there is nothing left to do. A server that was killed may have
+    // forgotten that it has delivered a message before, so its age tells, too.
+    const old = attempt > 1 || startedAt - message.storedAt > FRESH_MS;
+    if (old && (await askAboutStep(bus, { responseId, stepId }, ANSWER_MS.useful))?.ended) {
       stepLog.info({ attempt }, 'the step had been recorded');
       return;
     }
