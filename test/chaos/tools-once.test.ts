@@ -51,7 +51,10 @@ test.each([
 test('a runner that had not begun: another one makes the call', async () => {
   const payment = `payment-${crypto.randomUUID()}`;
   const { text } = script(`!call pay {"payment":"${payment}"}`, '!turn', '!say It is done.');
-  for (const index of [0, 1]) await stack.kill('tool-runner', index);
+  for (const index of [0, 1]) {
+    await stack.ready('tool-runner', index);
+    await stack.kill('tool-runner', index);
+  }
   const response = await expectWhole(stack, await follow(stack, text));
   expect(response.output.find((item) => item.type === 'function_call_output')?.output).toContain(payment);
 });
