@@ -1,5 +1,5 @@
 /** Work that JetStream has lost is found again from the chain. */
-import { connectBus, WORK_STREAM } from '@tailrace/bus';
+import { type Bus, connectBus, encodeMessage, nextMessageAttempt, WORK_STREAM, type Work } from '@tailrace/bus';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
 import { follow } from '../harness/follow.ts';
@@ -50,7 +50,7 @@ test('a step whose message is gone is handed out again, as another attempt', asy
   await bus.close();
   await stack.start('tool-runner', 0);
   expect((await expectWhole(stack, await followed)).status).toBe('completed');
-  expect((await stepsOf(id)).map((step) => step.attempt)).toEqual([1, 2, 1]);
+  expect((await stepsOf(id)).map((step) => step.attempt)).toEqual([1, nextMessageAttempt(1), 1]);
   expect((await callsWith(stack, `"${city}"`)).filter((call) => call.kind === 'tool').length).toBe(1);
 });
 
@@ -72,4 +72,56 @@ test('a step that takes long is not lost: its worker tells of it', async () => {
   expect((await expectWhole(stack, stream)).status).toBe('completed');
   expect((await stepsOf(stream.id)).map((step) => step.attempt)).toEqual([1, 1, 1]);
   expect((await callsWith(stack, `"${city}"`)).filter((call) => call.kind === 'tool').length).toBe(1);
+});
+
+/** The model's work as it was first handed out, to be handed out again by whoever forgets, or does not know, that it was. */
+async function observedWork(bus: Bus) {
+  const seen: { subject: string; data: Uint8Array }[] = [];
+  const subscription = bus.nc.subscribe('tr.work.model.>', {
+    callback: (_error, { subject, data }) => {
+      seen.push({ subject, data });
+    },
+  });
+  await bus.nc.flush();
+  return {
+    first: () => eventually('work is handed out', async () => seen[0]),
+    stop: () => subscription.unsubscribe(),
+  };
+}
+
+const noWorkIsLeft = (bus: Bus) =>
+  eventually('the queue is empty', async () => (await bus.jsm.streams.info(WORK_STREAM)).state.messages === 0);
+
+test('a server that has forgotten its deliveries: a recorded step is not begun again', async () => {
+  const bus = await connectBus({ url: stack.natsUrl, name: 'test' });
+  const work = await observedWork(bus);
+  const { text, marker } = script('!say Done.');
+  expect((await expectWhole(stack, await follow(stack, text))).status).toBe('completed');
+  const { subject, data } = await work.first();
+  work.stop();
+  await bus.js.publish(subject, data);
+  await noWorkIsLeft(bus);
+  expect((await callsWith(stack, marker)).filter((call) => call.kind === 'model')).toHaveLength(1);
+  await bus.close();
+});
+
+test('two messages for one live step: the later one carries it on, the earlier one is forgotten', async () => {
+  const bus = await connectBus({ url: stack.natsUrl, name: 'test' });
+  const work = await observedWork(bus);
+  const { text, marker } = script('!text 60 50');
+  const followed = follow(stack, text);
+  const { subject, data } = await work.first();
+  work.stop();
+  const modelCalls = async () => (await callsWith(stack, marker)).filter((call) => call.kind === 'model').length;
+  await eventually('the model is being called', async () => (await modelCalls()) === 1);
+  const first = JSON.parse(Buffer.from(data).toString()) as Work;
+  const again = { ...first, attempt: nextMessageAttempt(first.attempt), takeover: true };
+  await bus.js.publish(subject, encodeMessage(again));
+  const stream = await followed;
+  expect((await expectWhole(stack, stream)).status).toBe('completed');
+  // Sooner than an unanswered delivery would come again: nothing is left that could.
+  await noWorkIsLeft(bus);
+  expect(await modelCalls()).toBe(2);
+  expect((await stepsOf(stream.id)).map((step) => step.attempt)).toEqual([again.attempt]);
+  await bus.close();
 });

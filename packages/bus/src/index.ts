@@ -1,4 +1,5 @@
 /** NATS: subjects, streams, the messages between services, and the queues they travel in. */
+export { attemptOf, isOfLaterMessage, nextMessageAttempt } from './attempt.ts';
 export { BlobStore } from './blob.ts';
 export { type Bus, type BusOptions, connectBus } from './connection.ts';
 export { QueueConsumer, type QueueConsumerOptions, QueueTrouble, StaleDelivery } from './consumer.ts';

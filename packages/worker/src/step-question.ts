@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { NoRespondersError, RequestError, TimeoutError } from '@nats-io/nats-core';
 import {
   type Bus,
@@ -21,5 +22,21 @@ export async function askAboutStep(
     const silent = error instanceof NoRespondersError || error instanceof RequestError || error instanceof TimeoutError;
     if (silent) return undefined;
     throw error;
+  }
+}
+
+const AGAIN_MS = 250;
+
+/** The same, for what must not be done on a guess: asks until somebody answers. Rejects when `signal` is aborted. */
+export async function askUntilAnswered(
+  bus: Bus,
+  question: StepQuestion,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<StepAnswer> {
+  for (;;) {
+    const answer = await askAboutStep(bus, question, timeoutMs);
+    if (answer) return answer;
+    await sleep(AGAIN_MS, undefined, { signal });
   }
 }

@@ -1,5 +1,6 @@
 /** What the workers share: a queue for each registered source of work, and the report of every step. */
 import {
+  attemptOf,
   BlobExpired,
   type Bus,
   chainSubject,
@@ -21,7 +22,8 @@ import {
 import type { RegistryView, RegistryWatch } from '@tailrace/registry';
 import { crashPoint, type Logger } from '@tailrace/service';
 import { Cancellations, StepCancelled } from './cancellations.ts';
-import { askAboutStep } from './step-question.ts';
+import { askAboutStep, askUntilAnswered } from './step-question.ts';
+import { StepSuperseded } from './superseded.ts';
 
 /** A source of work with its cluster-wide limit. */
 export interface LimitedSource {
@@ -46,9 +48,11 @@ export interface WorkerPoolOptions<W extends Work> {
   /** Milliseconds between later reports of the same step; well below what the sweep takes for silence. */
   heartbeatMs: number;
   sources(view: RegistryView): LimitedSource[];
+  /** Whether old work is asked about before it is begun, because nothing else would tell that it has been recorded. */
+  confirm: boolean;
   /**
    * Runs a step. What it throws hands the step to another attempt, unless the signal was aborted with `StepCancelled`:
-   * then the step is over.
+   * then the step is over; so is this message of it after `StepSuperseded`.
    */
   run(work: W, delivery: Delivery, signal: AbortSignal): Promise<StepReport>;
 }
@@ -56,8 +60,8 @@ export interface WorkerPoolOptions<W extends Work> {
 /** Work younger than this, in milliseconds, has hardly been given to anybody else before. */
 const FRESH_MS = 250;
 
-/** Milliseconds that a question to the orchestrators may take: one that must be answered, and one that helps. */
-const ANSWER_MS = { needed: 2_000, useful: 500 };
+/** Milliseconds that a question to the orchestrators may take. */
+const ANSWER_MS = 2_000;
 
 /** How a step came to this process. */
 export interface Delivery {
@@ -151,7 +155,7 @@ export class WorkerPool<W extends Work> {
   }
 
   async #handle(message: QueueMessage, signal: AbortSignal): Promise<void> {
-    const { bus, log } = this.#options;
+    const { bus, log, confirm } = this.#options;
     let work: W;
     try {
       work = decodeMessage<W>(message.subject, await payloadOf(bus, message));
@@ -162,20 +166,20 @@ export class WorkerPool<W extends Work> {
       return;
     }
     const { responseId, stepId, correlationId } = work;
-    const attempt = work.attempt + message.deliveryCount - 1;
+    const attempt = attemptOf(work.attempt, message.deliveryCount);
     const startedAt = Date.now();
     const address = { responseId, stepId, attempt, startedAt, correlationId };
     const delivery: Delivery = {
       attempt,
       redelivered: message.redelivered,
       begin: () => this.#publish({ kind: 'started', ...address }, `${stepId}.${attempt}.begun`, signal),
-      mayHaveBegun: async () => (await askAboutStep(bus, { responseId, stepId }, ANSWER_MS.needed))?.begun ?? true,
+      mayHaveBegun: async () => (await askAboutStep(bus, { responseId, stepId }, ANSWER_MS))?.begun ?? true,
     };
     const stepLog = log.child({ response_id: responseId, step_id: stepId, correlation_id: correlationId });
     // Another attempt may have been recorded meanwhile: then there is nothing left to do. A server that was killed may have
-    // forgotten that it has delivered a message before, so its age tells, too.
-    const old = attempt > 1 || startedAt - message.storedAt > FRESH_MS;
-    if (old && (await askAboutStep(bus, { responseId, stepId }, ANSWER_MS.useful))?.ended) {
+    // forgotten that it has delivered a message before, so its age tells, too; by clocks that may differ either way.
+    const old = message.redelivered || Math.abs(startedAt - message.storedAt) > FRESH_MS;
+    if (confirm && old && (await askUntilAnswered(bus, { responseId, stepId }, ANSWER_MS, signal)).ended) {
       stepLog.info({ attempt }, 'the step had been recorded');
       return;
     }
@@ -183,7 +187,7 @@ export class WorkerPool<W extends Work> {
     try {
       const report = await this.#run(work, delivery, signal);
       if (report === null) {
-        stepLog.info({ attempt: delivery.attempt }, 'step cancelled');
+        stepLog.info({ attempt }, "the step is over, or somebody else's");
         return;
       }
       const result = { ...address, endedAt: Date.now(), ...report } as Ended;
@@ -195,13 +199,13 @@ export class WorkerPool<W extends Work> {
     }
   }
 
-  /** What the step came to; null when it was cancelled and there is nothing to tell. */
+  /** What the step came to; null when there is nothing to tell. */
   async #run(work: W, delivery: Delivery, outer: AbortSignal): Promise<StepReport | null> {
     return this.#cancellations.during(work.responseId, outer, async (signal) => {
       try {
         return await this.#options.run(work, delivery, signal);
       } catch (error) {
-        if (signal.reason instanceof StepCancelled) return null;
+        if (signal.reason instanceof StepCancelled || error instanceof StepSuperseded) return null;
         throw error;
       }
     });

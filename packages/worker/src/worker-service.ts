@@ -35,6 +35,8 @@ export interface WorkbenchTools {
 export interface WorkerKind<W extends Work> {
   name: string;
   sources(view: RegistryView): LimitedSource[];
+  /** See {@link WorkerPool}. */
+  confirm: boolean;
   bench(tools: WorkbenchTools): Workbench<W>;
 }
 
@@ -61,6 +63,7 @@ export async function startWorker<W extends Work>(
     startedAfterMs: config.STARTED_AFTER_MS,
     heartbeatMs: config.HEARTBEAT_MS,
     sources: kind.sources,
+    confirm: kind.confirm,
     run: bench.run,
   });
   const metrics = createMetrics();

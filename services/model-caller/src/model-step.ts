@@ -1,11 +1,18 @@
 /** One model step: the upstream's answer goes into the log as it comes, and its result is told at the end. */
 import { randomUUID } from 'node:crypto';
-import { type Bus, type LogPosition, type ModelWork, partitionOf, type UpstreamCall } from '@tailrace/bus';
+import {
+  type Bus,
+  isOfLaterMessage,
+  type LogPosition,
+  type ModelWork,
+  partitionOf,
+  type UpstreamCall,
+} from '@tailrace/bus';
 import type { ModelResult } from '@tailrace/chain';
 import { CLOSING_ATTEMPT, Fenced, type LogTarget, LogWriter, readEnd } from '@tailrace/log';
 import { ApiError, type ErrorInfo, errorInfo } from '@tailrace/protocol';
 import { crashPoint } from '@tailrace/service';
-import { StepCancelled } from '@tailrace/worker';
+import { StepCancelled, StepSuperseded } from '@tailrace/worker';
 import { type Answer, type CallPolicy, callModel } from './model-call.ts';
 import { obfuscated } from './obfuscation.ts';
 import { OutputBuilder } from './output-builder.ts';
@@ -44,7 +51,8 @@ interface Task {
 /**
  * Runs a step to its end. `takeover` says that another attempt may have begun it, and may still be alive. When `signal` is
  * aborted with `StepCancelled` the upstream is left at once, and the outcome tells only of the calls that were made.
- * @throws Fenced when a later attempt has taken over; whatever else aborts `signal`.
+ * @throws Fenced when a later attempt has taken over, StepSuperseded when that is one of another message; whatever else
+ * aborts `signal`.
  */
 export async function runModelStep(
   context: ModelStepContext,
@@ -58,16 +66,25 @@ export async function runModelStep(
     signal.throwIfAborted();
     return await run({ context, work, target, calls, signal }, options);
   } catch (error) {
-    const over = signal.reason instanceof StepCancelled || (error instanceof Fenced && (await isClosed(context, work)));
-    if (!over) throw error;
+    const cancelled = signal.reason instanceof StepCancelled;
+    const fence = !cancelled && error instanceof Fenced ? await fenceOf(context, work, options.attempt) : null;
+    if (fence === 'other message') throw new StepSuperseded(work.stepId);
+    if (!cancelled && fence !== 'closed') throw error;
     return { result: null, error: errorInfo('response_cancelled'), log: work.log, calls };
   }
 }
 
-/** Whether the step's log has been closed to it for good, and not just handed to a later attempt. */
-async function isClosed({ bus, partitions }: ModelStepContext, { responseId }: ModelWork): Promise<boolean> {
+/** Who has taken the log away from an attempt: somebody who has closed it to the step, or an attempt at the same step. */
+async function fenceOf(
+  { bus, partitions }: ModelStepContext,
+  { responseId, stepId }: ModelWork,
+  attempt: number,
+): Promise<'closed' | 'other message' | 'other delivery'> {
   const end = await readEnd({ bus, partition: partitionOf(responseId, partitions), id: responseId });
-  return end !== undefined && (end.meta.ended !== null || end.meta.step?.attempt === CLOSING_ATTEMPT);
+  if (end === undefined) return 'other delivery';
+  const { ended, step } = end.meta;
+  if (ended !== null || step?.attempt === CLOSING_ATTEMPT) return 'closed';
+  return step?.id === stepId && isOfLaterMessage(step.attempt, attempt) ? 'other message' : 'other delivery';
 }
 
 async function run(task: Task, options: { attempt: number; takeover: boolean }): Promise<ModelStepOutcome> {
@@ -77,7 +94,8 @@ async function run(task: Task, options: { attempt: number; takeover: boolean }):
   const step = { id: work.stepId, attempt: options.attempt };
   const writerAt = (from: LogPosition) =>
     new LogWriter({ target, from, writer: randomUUID(), step, bufferLimit, messageLimit, signal });
-  if (!options.takeover) return answer(task, writerAt(work.log), []);
+  // A server that was killed may have forgotten that it has delivered the step before; the log has not.
+  if (!options.takeover && (await endsAt(target, work.log))) return answer(task, writerAt(work.log), []);
   for (;;) {
     const before = await readPredecessor(target, work.log, work.stepId, work.outputIndex);
     if (before.seal !== null) return sealedOutcome(before, before.seal);
@@ -91,6 +109,10 @@ async function run(task: Task, options: { attempt: number; takeover: boolean }):
     }
     return answer(task, writer, before.published);
   }
+}
+
+async function endsAt(target: LogTarget, position: LogPosition): Promise<boolean> {
+  return ((await readEnd(target))?.streamSeq ?? 0) === position.streamSeq;
 }
 
 function sealedOutcome(before: Predecessor, seal: string): ModelStepOutcome {

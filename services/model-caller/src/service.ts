@@ -17,6 +17,8 @@ type Config = ReturnType<typeof readEnv<typeof modelCallerEnv>>;
 export function startModelCaller(config: Config, log: Logger): Promise<RunningService> {
   return startWorker<ModelWork>(config, log, {
     name: 'model-caller',
+    // The log tells more of a step than anybody could.
+    confirm: false,
     sources: (view) =>
       [...view.models.values()].map(({ name, concurrency }) => ({ source: { kind: 'model', name }, concurrency })),
     bench({ bus, registry, sealer }) {

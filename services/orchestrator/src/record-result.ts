@@ -1,5 +1,5 @@
 /** The transactions that a running chain sees: an outcome is recorded, a start is noted, an attempt is counted. */
-import type { ResultCommand } from '@tailrace/bus';
+import { nextMessageAttempt, type ResultCommand } from '@tailrace/bus';
 import { isTerminal, recordOutcome, type StepOutcome } from '@tailrace/chain';
 import {
   DATABASE_TIME,
@@ -89,8 +89,8 @@ export async function markStarted(
 }
 
 /**
- * Takes a response up that nothing has happened to for `afterMs`: counts another attempt at each of its open steps, and
- * returns the chain as it is then. Undefined when it has ended, or somebody else has taken it up.
+ * Takes a response up that nothing has happened to for `afterMs`: each of its open steps gets a further attempt, in a message
+ * of its own. Returns the chain as it is then; undefined when it has ended, or somebody else has taken it up.
  */
 export async function countAttempt(
   database: Database,
@@ -101,13 +101,17 @@ export async function countAttempt(
     const row = await responseQuery(tx, id).where('updated_at', '<=', longAgo(afterMs)).forUpdate().executeTakeFirst();
     if (!row || row.ended_at !== null) return undefined;
     await tx.updateTable('responses').set({ updated_at: DATABASE_TIME }).where('id', '=', id).execute();
-    await tx
-      .updateTable('response_steps')
-      .set((columns) => ({ attempt: columns('attempt', '+', 1) }))
-      .where('response_id', '=', id)
-      .where('state', 'in', ['pending', 'processing'])
-      .execute();
-    const chain = await loadChain(tx, id);
+    const chain = (await loadChain(tx, id)).map((step) =>
+      isTerminal(step) ? step : { ...step, attempt: nextMessageAttempt(step.attempt) },
+    );
+    for (const { id: step, attempt } of chain.filter((each) => !isTerminal(each))) {
+      await tx
+        .updateTable('response_steps')
+        .set({ attempt })
+        .where('response_id', '=', id)
+        .where('id', '=', step)
+        .execute();
+    }
     return chain.every(isTerminal) ? undefined : { record: toRecord(row), chain };
   });
 }

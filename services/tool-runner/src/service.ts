@@ -13,6 +13,7 @@ type Config = ReturnType<typeof readEnv<typeof toolRunnerEnv>>;
 export function startToolRunner(config: Config, log: Logger): Promise<RunningService> {
   return startWorker<ToolWork>(config, log, {
     name: 'tool-runner',
+    confirm: true,
     sources: (view) =>
       [...view.tools.values()].map(({ name, concurrency }) => ({ source: { kind: 'tool', name }, concurrency })),
     bench({ registry, sealer }) {
