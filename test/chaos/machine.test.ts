@@ -43,10 +43,7 @@ async function checked(name: string, outcome: RunOutcome): Promise<{ code: numbe
 
 test('every kind of fault, once: nothing lost, nothing twice, nothing stuck', { timeout: 180_000 }, async () => {
   const topology = topologyOf({ cluster: false });
-  // A nats-server that is killed may forget that it has delivered a message, and then a recorded model call can be made
-  // again, of which nothing is published. The long form counts these; `wiped` and `faults` cover what must hold.
-  const left = new Set(['nats-killed', 'nats-restarted', 'nats-wiped']);
-  const kinds = FAULT_KINDS.filter((kind) => targetsOf(kind, topology).length > 0 && !left.has(kind));
+  const kinds = FAULT_KINDS.filter((kind) => targetsOf(kind, topology).length > 0);
   const durationMs = SLOTS * (FAULT_MS + HEAL_MS);
   const planned = schedule(SEED, { topology, kinds, durationMs, faultMs: FAULT_MS, healMs: HEAL_MS });
   const subject = await startSubject({ cluster: false });
