@@ -1,5 +1,6 @@
 /** Work that JetStream has lost is found again from the chain. */
-import { type Bus, connectBus, encodeMessage, nextMessageAttempt, WORK_STREAM, type Work } from '@tailrace/bus';
+import { type Bus, connectBus, encodeMessage, WORK_STREAM, type Work } from '@tailrace/bus';
+import { nextMessageAttempt } from '@tailrace/chain';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
 import { follow } from '../harness/follow.ts';
@@ -124,4 +125,20 @@ test('two messages for one live step: the later one carries it on, the earlier o
   expect(await modelCalls()).toBe(2);
   expect((await stepsOf(stream.id)).map((step) => step.attempt)).toEqual([again.attempt]);
   await bus.close();
+});
+
+test('a result of an earlier message is not recorded: what the later one finds in the log is', async () => {
+  const { text, marker } = script('!text 20 50');
+  let id = '';
+  const followed = follow(stack, text, {
+    onFrame: (_, known) => {
+      id = known;
+    },
+  });
+  await eventually('the model answers', async () => id !== '' && (await callsWith(stack, marker)).length === 1);
+  // As a sweep does; its message is lost, so that another sweep has to hand the step out once more.
+  await stack.database.query('UPDATE response_steps SET attempt = 101 WHERE response_id = $1', [uuidOf(id)]);
+  expect((await expectWhole(stack, await followed)).status).toBe('completed');
+  expect((await stepsOf(id)).map((step) => step.attempt)).toEqual([201]);
+  expect((await callsWith(stack, marker)).filter((call) => call.kind === 'model')).toHaveLength(1);
 });

@@ -1,4 +1,6 @@
 /** Readiness: services that are cut off from what they need say so, and come back. */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { ServiceRole } from '@tailrace/cli';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
@@ -116,5 +118,26 @@ describe('readiness tells the truth', () => {
     gateway.signal('SIGTERM');
     expect(await gateway.exited).toEqual({ code: 0, signal: null });
     await Promise.all([nats.shut(), postgres.shut()]);
+  });
+
+  test('of a gateway, when JetStream has lost everything and nobody takes requests from it', async () => {
+    const [url = ''] = stack.gateways;
+    await isReady(url);
+    await stack.kill('orchestrator', 0);
+    await stack.kill('nats', 0);
+    await rm(join(stack.dataDir, 'nats'), { recursive: true, force: true });
+    await stack.start('nats', 0);
+    const checks = await eventually('it is not ready, though NATS answers', async () => {
+      const { status, checks } = await readiness(url);
+      return status === 503 && checks.nats === 'ok' && checks;
+    });
+    expect(Object.entries(checks).filter(([, outcome]) => outcome !== 'ok')).toEqual([
+      ['jetstream', expect.any(String)],
+    ]);
+    expect((await readiness(url)).status).toBe(503);
+    await stack.start('orchestrator', 0);
+    await isReady(url);
+    const { status } = await stack.openai().responses.create({ model: 'demo', input: script('!text 1').text });
+    expect(status).toBe('completed');
   });
 });

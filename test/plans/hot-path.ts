@@ -57,8 +57,9 @@ export async function runHotPath(filled: FilledDatabase): Promise<HotPath> {
     await run('create again', () => createResponse(context, command));
     const first = addressOf(command.id, created?.added[0]);
     await run('started', () => markStarted(database, { kind: 'started', ...first }));
-    await run('count attempt', () => countAttempt(database, command.id, 0));
-    const called = await run('model result', () => record(modelReport(first, callItems(first.stepId))));
+    const counted = await run('count attempt', () => countAttempt(database, command.id, 0));
+    const again = addressOf(command.id, counted?.chain[0]);
+    const called = await run('model result', () => record(modelReport(again, callItems(again.stepId))));
     let last = called;
     for (const step of called.added) {
       last = await run('tool result', () => record(toolReport(addressOf(command.id, step))));
@@ -69,7 +70,7 @@ export async function runHotPath(filled: FilledDatabase): Promise<HotPath> {
     const turns = await run('conversation', () => loadTurns(database, filled.lastTurn));
     const silent = await run('sweep', () => silentResponses({ database }, SILENT_MS).execute());
     await run('references', () => findItemOrigins(database, 'owner-0', [first.stepId, command.id]));
-    await run('tidy', () => dueResponses({ database }, new Date()).execute());
+    await run('tidy', () => dueResponses({ database }).execute());
     // What this connection has scanned counts in the statistics now, not some seconds later.
     await pool.query('SELECT pg_stat_force_next_flush()');
     return { statements, found: { turns: turns.length, silent: silent.length }, record: ended.record };
@@ -100,7 +101,8 @@ function createCommand(previousResponseId: ResponseId): CreateCommand {
     detached: false,
     bodyHash: null,
     createdAt: now,
-    expiresAt: now + 10_000,
+    askedAt: now,
+    waitMs: 10_000,
     replyTo: 'nobody',
     correlationId: '0'.repeat(32),
   };

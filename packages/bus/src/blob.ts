@@ -1,8 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import type { JetStreamClient } from '@nats-io/jetstream';
-import { type ObjectStore, Objm } from '@nats-io/obj';
+import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
+import { type ObjectInfo, type ObjectStore, Objm } from '@nats-io/obj';
 
 const BUCKET = 'tailrace';
+/** What is held at once of a blob that is read piece by piece. */
+const PIECE_BYTES = 48 * 1024;
+const STREAM = `OBJ_${BUCKET}`;
+
+/** A payload was put aside, and has expired since. */
+export class BlobExpired extends Error {
+  constructor(name: string) {
+    super(`blob ${name} has expired`);
+    this.name = 'BlobExpired';
+  }
+}
 
 /** A reference to bytes that did not fit into a message. */
 export interface BlobRef {
@@ -31,13 +42,31 @@ export class BlobStore {
   /** Stores bytes under a new name. */
   async put(bytes: Uint8Array): Promise<BlobRef> {
     const name = randomUUID();
-    await (await this.#open()).putBlob({ name }, bytes);
+    await (await this.#open()).putBlob({ name, options: { max_chunk_size: PIECE_BYTES } }, bytes);
     return { blob: name };
   }
 
   /** The bytes of a reference; undefined once they have expired. */
   async get(ref: BlobRef): Promise<Uint8Array | undefined> {
     return (await (await this.#open()).getBlob(ref.blob)) ?? undefined;
+  }
+
+  /** The same bytes piece by piece, each of which is fetched when it is asked for; undefined when they have expired. */
+  async read(ref: BlobRef): Promise<AsyncGenerator<Uint8Array, void> | undefined> {
+    const info = await (await this.#open()).info(ref.blob);
+    return info ? this.#pieces(ref, info) : undefined;
+  }
+
+  async *#pieces(ref: BlobRef, { nuid, size }: ObjectInfo): AsyncGenerator<Uint8Array, void> {
+    const jsm = await this.#js.jetstreamManager(false);
+    let seq = 0;
+    for (let left = size; left > 0; ) {
+      const piece = await nextPiece(jsm, nuid, seq + 1);
+      if (!piece) throw new BlobExpired(ref.blob);
+      seq = piece.seq;
+      left -= piece.data.length;
+      yield piece.data;
+    }
   }
 
   /** Removes bytes that nobody will ask for again; what is gone already stays gone. */
@@ -55,4 +84,12 @@ export class BlobStore {
       throw error;
     }
   }
+}
+
+async function nextPiece(jsm: JetStreamManager, nuid: string, seq: number) {
+  const query = { seq, next_by_subj: `$O.${BUCKET}.C.${nuid}` };
+  // Any copy may answer; one that has not caught up does not know it yet, and the leader does.
+  const message = (await jsm.direct.getMessage(STREAM, query)) ?? (await jsm.streams.getMessage(STREAM, query));
+  // As it came, it is a view of everything that came with it.
+  return message && { seq: message.seq, data: new Uint8Array(message.data) };
 }

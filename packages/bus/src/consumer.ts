@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { AckPolicy, type ConsumerConfig, DeliverPolicy, JetStreamApiError } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
 import type { Bus } from './connection.ts';
+import { contested } from './contested.ts';
 import { PauseWatch } from './pause-watch.ts';
 import { dropPayload } from './payload.ts';
 import { Pull } from './pull.ts';
@@ -77,7 +79,7 @@ export class QueueConsumer {
 
   /** Makes the consumer when it is not there, and begins. */
   async start(): Promise<void> {
-    await this.#ensure();
+    await contested(() => this.#ensure());
     const { stream, durable, limit } = this.#options;
     this.#pull = new Pull(this.#bus, {
       stream,
@@ -175,9 +177,11 @@ export class QueueConsumer {
       max_waiting: 4096,
     };
     try {
-      await this.#bus.jsm.consumers.info(stream, durable);
+      const { config: current } = await this.#bus.jsm.consumers.info(stream, durable);
+      // An update is a vote of the whole cluster: not for nothing.
+      if (isDeepStrictEqual({ ...current, ...config }, current)) return;
     } catch (error) {
-      if (!(error instanceof JetStreamApiError)) throw error;
+      if (!(error instanceof JetStreamApiError) || error.status !== 404) throw error;
       await this.#bus.jsm.consumers.add(stream, config);
       return;
     }

@@ -1,8 +1,9 @@
 /** NATS: subjects, streams, the messages between services, and the queues they travel in. */
-export { attemptOf, isOfLaterMessage, nextMessageAttempt } from './attempt.ts';
-export { BlobStore } from './blob.ts';
+export { checkAccepting } from './accepting.ts';
+export { BlobExpired, BlobStore } from './blob.ts';
 export { type Bus, type BusOptions, connectBus } from './connection.ts';
 export { QueueConsumer, type QueueConsumerOptions, QueueTrouble, StaleDelivery } from './consumer.ts';
+export { contested } from './contested.ts';
 export { type BusEnvironment, joinBus } from './join.ts';
 export {
   type Asked,
@@ -28,14 +29,15 @@ export {
   type Work,
 } from './messages.ts';
 export { type Done, OrchestratorClient, type OrchestratorClientOptions } from './orchestrator-client.ts';
-export { BlobExpired, dropPayload, payloadOf, publishPayload, publishUntilStored } from './payload.ts';
+export { dropPayload, payloadOf, payloadPieces, publishPayload, publishUntilStored } from './payload.ts';
 export { AckedPublisher, PublishRejected, PublishUncertain, type StoredAck } from './publisher.ts';
-export type { QueueMessage } from './queue-message.ts';
+export { QueueMessage } from './queue-message.ts';
 export { ensureStreams, replicasFor, StreamMismatch, type StreamOptions } from './streams.ts';
 export {
   attachedSubject,
   CHAIN_STREAM,
   cancelledSubject,
+  chainDurable,
   chainSubject,
   DEAD_STREAM,
   DEAD_SUBJECT,
@@ -53,3 +55,4 @@ export {
   workFilter,
   workSubject,
 } from './subjects.ts';
+export { isWaitedFor } from './waiting.ts';

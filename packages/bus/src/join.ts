@@ -1,4 +1,5 @@
 import { type Bus, connectBus } from './connection.ts';
+import { contested } from './contested.ts';
 import { ensureStreams } from './streams.ts';
 
 /** The environment's say about NATS, which is the same in every service. */
@@ -22,6 +23,6 @@ export async function joinBus(environment: BusEnvironment, name: string): Promis
     duplicateWindowMs: environment.DUPLICATE_WINDOW_MS,
   };
   const joined: Bus = { ...bus, prepare: () => ensureStreams(bus, options) };
-  await joined.prepare();
+  await contested(joined.prepare);
   return joined;
 }

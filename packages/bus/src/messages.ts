@@ -15,9 +15,11 @@ export interface LogPosition {
 /** What every request of a gateway to an orchestrator carries. */
 export interface Asked {
   owner: string;
-  /** After this nobody waits for the answer any more, and the command is dropped. Milliseconds since the epoch. */
-  expiresAt: number;
-  /** The subject where the answer is waited for. */
+  /** When it was asked, by the clock of whoever asks: milliseconds since the epoch. It proves nothing to another clock. */
+  askedAt: number;
+  /** How long the answer is waited for, in milliseconds. */
+  waitMs: number;
+  /** The subject where the answer is waited for. An empty request there is answered with whether it still is. */
   replyTo: string;
   correlationId: string;
 }
@@ -74,6 +76,11 @@ export type Reply =
   /** `existed`: it had been done before. `itemIds`: of the items that `add` has added, in their order. */
   | { accepted: true; existed: boolean; itemIds?: string[] }
   | { accepted: false; error: ErrorInfo; param: string | null };
+
+/** Whether the answer to a command is still waited for. */
+export interface Waiting {
+  waiting: boolean;
+}
 
 /** `tr.work.model.*`: one model step. */
 export interface ModelWork {
@@ -187,7 +194,7 @@ export class MalformedMessage extends Error {
 
 /** The bytes of a message between services. */
 export function encodeMessage(
-  message: AskedCommand | Reply | Work | ResultCommand | StepQuestion | StepAnswer,
+  message: AskedCommand | Reply | Waiting | Work | ResultCommand | StepQuestion | StepAnswer,
 ): Uint8Array {
   return Buffer.from(JSON.stringify(message));
 }
@@ -197,7 +204,7 @@ export function encodeMessage(
  * @throws MalformedMessage
  */
 export function decodeMessage<
-  T extends AskedCommand | Reply | Work | ResultCommand | MaxDeliveriesAdvisory | StepQuestion | StepAnswer,
+  T extends AskedCommand | Reply | Waiting | Work | ResultCommand | MaxDeliveriesAdvisory | StepQuestion | StepAnswer,
 >(subject: string, bytes: Uint8Array): T {
   try {
     return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) as T;

@@ -34,7 +34,7 @@ interface Commands {
   redrive: Unsent<RedriveCommand>;
   conversation: Unsent<ConversationCommand>;
 }
-type Unsent<Command extends Asked> = Omit<Command, 'replyTo' | 'expiresAt'>;
+type Unsent<Command extends Asked> = Omit<Command, 'replyTo' | 'askedAt' | 'waitMs'>;
 
 /** What was done. */
 export type Done = Omit<Extract<Reply, { accepted: true }>, 'accepted'>;
@@ -50,7 +50,9 @@ export class OrchestratorClient {
     options.bus.nc.subscribe(`${this.#prefix}.*`, {
       callback: (error, msg) => {
         if (error) return;
-        this.#waiting.get(msg.subject.slice(this.#prefix.length + 1))?.(decodeMessage(msg.subject, msg.data));
+        const settle = this.#waiting.get(msg.subject.slice(this.#prefix.length + 1));
+        if (msg.reply) msg.respond(encodeMessage({ waiting: settle !== undefined }));
+        else settle?.(decodeMessage(msg.subject, msg.data));
       },
     });
   }
@@ -69,7 +71,8 @@ export class OrchestratorClient {
         reject(new ApiError('unavailable', { reason: 'nothing could be stored in time' }));
       }, timeoutMs);
     });
-    const asked = { ...command, replyTo: `${this.#prefix}.${inbox}`, expiresAt: Date.now() + timeoutMs };
+    const replyTo = `${this.#prefix}.${inbox}`;
+    const asked = { ...command, replyTo, askedAt: Date.now(), waitMs: timeoutMs };
     const subject = chainSubject(partitionOf(command.id, partitions), kind);
     const stored = publishPayload(bus, subject, encodeMessage(asked as AskedCommand)).catch((error: unknown) => {
       if (!(error instanceof PublishRejected) && !(error instanceof PublishUncertain)) throw error;

@@ -1,6 +1,7 @@
 /** A payload of any size: what does not fit into a message travels beside it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type MsgHdrs, headers as newHeaders } from '@nats-io/nats-core';
+import { BlobExpired } from './blob.ts';
 import type { Bus } from './connection.ts';
 import { PublishRejected, PublishUncertain, type StoredAck } from './publisher.ts';
 
@@ -8,22 +9,18 @@ const BLOB_HEADER = 'Tr-Blob';
 /** Room for the protocol line and the headers beside the payload. */
 const RESERVED_BYTES = 16 * 1024;
 
-/** A payload was put aside, and has expired since. */
-export class BlobExpired extends Error {
-  constructor(name: string) {
-    super(`blob ${name} has expired`);
-    this.name = 'BlobExpired';
-  }
-}
-
-/** Publishes bytes of any size as one message. Errors are those of the publisher. */
+/**
+ * Publishes bytes of any size as one message; those beyond `inlineBytes` (by default what a message may hold) travel beside
+ * it. Errors are those of the publisher.
+ */
 export async function publishPayload(
   bus: Bus,
   subject: string,
   bytes: Uint8Array,
   headers?: MsgHdrs,
+  inlineBytes = Number.POSITIVE_INFINITY,
 ): Promise<StoredAck> {
-  const limit = (bus.nc.info?.max_payload ?? 1024 * 1024) - RESERVED_BYTES;
+  const limit = Math.min(inlineBytes, (bus.nc.info?.max_payload ?? 1024 * 1024) - RESERVED_BYTES);
   if (bytes.byteLength <= limit) return bus.publisher.publish(subject, bytes, headers);
   const { blob } = await bus.blobs.put(bytes);
   const withRef = headers ?? newHeaders();
@@ -44,6 +41,24 @@ export async function payloadOf(
   const bytes = await bus.blobs.get({ blob });
   if (!bytes) throw new BlobExpired(blob);
   return bytes;
+}
+
+/**
+ * The same bytes piece by piece: no more of them is held than is being looked at.
+ * @throws BlobExpired, also half way.
+ */
+export async function* payloadPieces(
+  bus: Bus,
+  message: { data: Uint8Array; headers?: MsgHdrs | undefined },
+): AsyncGenerator<Uint8Array, void> {
+  const blob = message.headers?.get(BLOB_HEADER);
+  if (!blob) {
+    yield message.data;
+    return;
+  }
+  const pieces = await bus.blobs.read({ blob });
+  if (!pieces) throw new BlobExpired(blob);
+  yield* pieces;
 }
 
 /** Removes what travels beside a message, when there is anything: the message has been dealt with for good. */

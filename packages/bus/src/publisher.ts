@@ -32,6 +32,7 @@ export class PublishUncertain extends Error {
 
 interface Waiting {
   subject: string;
+  /** By the monotonic clock. */
   deadline: number;
   resolve(ack: StoredAck): void;
   reject(error: Error): void;
@@ -57,7 +58,7 @@ export class AckedPublisher {
         if (!error) this.#settle(msg.subject.slice(this.#prefix.length + 1), msg.data, msg.headers);
       },
     });
-    this.#sweeper = setInterval(() => this.#expire(Date.now()), 100);
+    this.#sweeper = setInterval(() => this.#expire(performance.now()), 100);
     this.#sweeper.unref();
   }
 
@@ -68,7 +69,7 @@ export class AckedPublisher {
   publish(subject: string, payload: Uint8Array, headers?: MsgHdrs): Promise<StoredAck> {
     return new Promise((resolve, reject) => {
       const id = (this.#next++).toString(36);
-      this.#waiting.set(id, { subject, deadline: Date.now() + this.#timeoutMs, resolve, reject });
+      this.#waiting.set(id, { subject, deadline: performance.now() + this.#timeoutMs, resolve, reject });
       try {
         this.#nc.publish(subject, payload, { reply: `${this.#prefix}.${id}`, ...(headers ? { headers } : {}) });
       } catch (error) {

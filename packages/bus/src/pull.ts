@@ -29,6 +29,7 @@ const SILENCE_MS = 4_000;
 
 interface Request {
   left: number;
+  /** By the monotonic clock, as all times here. */
   expiresAt: number;
 }
 
@@ -45,7 +46,7 @@ export class Pull {
   readonly #stopListening: () => void;
   #paused = false;
   #next = 0;
-  #heardAt = Date.now();
+  #heardAt = performance.now();
 
   constructor(bus: Bus, options: PullOptions) {
     this.#bus = bus;
@@ -60,7 +61,7 @@ export class Pull {
       this.#requests.clear();
       this.ask();
     });
-    this.#watch = setInterval(() => this.#check(Date.now()), HEARTBEAT_MS);
+    this.#watch = setInterval(() => this.#check(performance.now()), HEARTBEAT_MS);
   }
 
   /** Asks for as much as there are free hands for. Call it whenever a hand becomes free. */
@@ -97,7 +98,7 @@ export class Pull {
 
   #request(batch: number): void {
     const id = (this.#next++).toString(36);
-    const now = Date.now();
+    const now = performance.now();
     if (this.#requests.size === 0) this.#heardAt = now;
     this.#requests.set(id, { left: batch, expiresAt: now + EXPIRES_MS + HEARTBEAT_MS });
     const { stream, durable } = this.#options;
@@ -108,7 +109,7 @@ export class Pull {
   }
 
   #receive(msg: Msg): void {
-    this.#heardAt = Date.now();
+    this.#heardAt = performance.now();
     const status = statusOf(msg);
     if (status === null) {
       this.#count();

@@ -1,6 +1,6 @@
 import { type Msg, type MsgHdrs, nanos } from '@nats-io/nats-core';
 
-/** A message of a work queue, in the hands of one process. What is said of it after it was answered has no effect. */
+/** A message that a pull consumer has delivered, in the hands of one process. What is said of it after it was answered has no effect. */
 export class QueueMessage {
   readonly subject: string;
   readonly data: Uint8Array;

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   DiscardPolicy,
   JetStreamApiCodes,
@@ -104,13 +105,15 @@ export function replicasFor(bus: Bus, wanted: number | 'auto' = 'auto'): number 
 }
 
 async function ensureStream(jsm: JetStreamManager, config: Partial<StreamConfig> & { name: string }): Promise<void> {
+  const { num_replicas: _kept, ...changeable } = config;
   try {
-    await jsm.streams.info(config.name);
+    const { config: current } = await jsm.streams.info(config.name);
+    // An update is a vote of the whole cluster: not for nothing.
+    if (isDeepStrictEqual({ ...current, ...changeable }, current)) return;
   } catch (error) {
     if (!(error instanceof JetStreamApiError) || error.code !== JetStreamApiCodes.StreamNotFound) throw error;
     await jsm.streams.add(config);
     return;
   }
-  const { num_replicas: _kept, ...changeable } = config;
   await jsm.streams.update(config.name, changeable);
 }

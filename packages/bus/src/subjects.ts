@@ -24,6 +24,8 @@ export const tailSubject = (partition: Partition, id: ResponseId): string => `tr
 export const logStream = (partition: Partition): string => `TR_LOG_${partition}`;
 
 export const CHAIN_STREAM = 'TR_CHAIN';
+/** The consumer that the orchestrators share. */
+export const chainDurable = (partition: Partition): string => `chain-${partition}`;
 export const WORK_STREAM = 'TR_WORK';
 /** What the server tells of work that was delivered as often as is allowed. */
 export const DEAD_STREAM = 'TR_DEAD';

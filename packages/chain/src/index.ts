@@ -8,6 +8,7 @@ export {
   type SubmittedRequest,
 } from './accepted.ts';
 export { assemble, initialResource, outputOf, type PlacedItem, toolOutputText, usageOf } from './assemble.ts';
+export { attemptOf, isOfLaterMessage, nextMessageAttempt } from './attempt.ts';
 export { closeItem } from './close-item.ts';
 export { type Action, liveCalls, type NewStep, nextAction, outputTokensLeft } from './next-action.ts';
 export { project } from './project.ts';

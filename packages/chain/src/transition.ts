@@ -4,6 +4,7 @@
  */
 import type { ErrorInfo, StepId } from '@tailrace/protocol';
 import { hasEnded, type ResponseRecord } from './accepted.ts';
+import { isOfLaterMessage } from './attempt.ts';
 import { type NewStep, nextAction } from './next-action.ts';
 import { project } from './project.ts';
 import { isTerminal, type ModelResult, type Step, stepsOf, type ToolResult } from './step.ts';
@@ -36,7 +37,8 @@ export function begin(record: Omit<ResponseRecord, 'entries' | 'nextEvent'>, con
 
 /**
  * The entry that records a step's outcome; null when there is nothing to record, because the step or the response has
- * ended already (I5) or the step is not known.
+ * ended already (I5) or the step is not known, or a later message has the step of a model: what that finds in the log is
+ * what clients have seen, and it may be something else.
  */
 export function recordOutcome(
   record: ResponseRecord,
@@ -46,6 +48,7 @@ export function recordOutcome(
 ): Transition | null {
   const step = chain.find((each) => each.id === report.stepId);
   if (!step || isTerminal(step) || hasEnded(record)) return null;
+  if (step.kind === 'model_call' && isOfLaterMessage(step.attempt, report.attempt)) return null;
   const entry = record.entries + 1;
   const ended = {
     attempt: report.attempt,

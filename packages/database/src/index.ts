@@ -22,5 +22,5 @@ export { isDataError } from './data-error.ts';
 export { loadHistory, type Rooted } from './history.ts';
 export { migrate } from './migrate.ts';
 export { resolveReferences } from './references.ts';
-export { DATABASE_TIME, outcomeColumns, recordColumns, stepRow, toRecord, toStep } from './rows.ts';
+export { DATABASE_TIME, databaseTimeIn, outcomeColumns, recordColumns, stepRow, toRecord, toStep } from './rows.ts';
 export type { Tables } from './schema.ts';

@@ -118,6 +118,11 @@ export function stepRow(responseId: string, step: Step): Insertable<ResponseStep
 /** The time as the database has it: what is compared among processes is told by one clock. */
 export const DATABASE_TIME = sql<Date>`now()`;
 
+/** The time so many milliseconds from now (before now, when negative), by the same clock. */
+export function databaseTimeIn(ms: number) {
+  return sql<Date>`now() + ${ms} * interval '1 millisecond'`;
+}
+
 /** The columns of a response that change as its chain grows. */
 export function recordColumns(record: ResponseRecord) {
   if (record.status === 'queued') throw new Error('a stored response is never queued');

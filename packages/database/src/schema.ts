@@ -1,7 +1,7 @@
 /** The tables, as Kysely sees them. The SQL of `migrations/` is what they are. */
 import type { AcceptedRequest } from '@tailrace/chain';
 import type { ErrorInfo, KeptItem } from '@tailrace/protocol';
-import type { ColumnType } from 'kysely';
+import type { ColumnType, Generated } from 'kysely';
 
 /** A json column: read as a value, written as its text. */
 export type Json<T> = ColumnType<T, string, string>;
@@ -21,7 +21,10 @@ export interface ResponsesTable {
   /** bigint: the driver reads it as text. */
   next_event: ColumnType<string, number, number>;
   correlation_id: string;
+  /** By the gateway's clock: for people to read. */
   created_at: Time;
+  /** By the database's clock, set by itself: what is compared. */
+  accepted_at: Generated<Date>;
   updated_at: Time;
   ended_at: Time | null;
   conversation_id: string | null;

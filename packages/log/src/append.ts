@@ -17,6 +17,8 @@ export class Fenced extends Error {
 
 /** JetStream's codes for "wrong last sequence". */
 const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
+/** Larger messages travel beside the log, so that nobody who reads it has to hold one as a whole. */
+const INLINE_BYTES = 80 * 1024;
 const RETRY_MS = { first: 50, most: 2_000 };
 
 /** A log as one process writes it. */
@@ -42,7 +44,7 @@ export async function append(
   for (let wait = RETRY_MS.first; ; wait = Math.min(wait * 2, RETRY_MS.most)) {
     try {
       const subject = logSubject(target.partition, target.id);
-      return (await publishPayload(target.bus, subject, bytes, encodeMeta(meta, after))).seq;
+      return (await publishPayload(target.bus, subject, bytes, encodeMeta(meta, after), INLINE_BYTES)).seq;
     } catch (error) {
       if (error instanceof PublishRejected && WRONG_LAST_SEQUENCE.has(error.errCode)) {
         const own = uncertain ? await ownMessage(target, meta) : undefined;

@@ -30,14 +30,29 @@ export function decodeFrames(bytes: Uint8Array): ResponseEvent[] {
 
 const LF = 0x0a;
 
-/** The run without its first `count` frames. JSON escapes line ends, so an empty line is always the end of a frame. */
-export function dropFrames(bytes: Uint8Array, count: number): Uint8Array {
-  let at = 0;
-  for (let dropped = 0; dropped < count; dropped += 1) {
-    let end = bytes.indexOf(LF, at);
-    while (end !== -1 && bytes[end + 1] !== LF) end = bytes.indexOf(LF, end + 1);
-    if (end === -1) return bytes.subarray(bytes.length);
-    at = end + 2;
+/**
+ * A run of frames, which comes in pieces, without its first `count` frames. JSON escapes line ends, so an empty line is always
+ * the end of a frame.
+ */
+export async function* dropFrames(
+  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  count: number,
+): AsyncGenerator<Uint8Array, void> {
+  let left = count;
+  let lineEnded = false;
+  for await (const piece of pieces) {
+    let at = 0;
+    while (left > 0 && at < piece.length) {
+      if (lineEnded && piece[at] === LF) {
+        left -= 1;
+        at += 1;
+        lineEnded = false;
+        continue;
+      }
+      const end = piece.indexOf(LF, at);
+      lineEnded = end !== -1;
+      at = end === -1 ? piece.length : end + 1;
+    }
+    if (at < piece.length) yield piece.subarray(at);
   }
-  return bytes.subarray(at);
 }

@@ -3,6 +3,6 @@ export { append, Fenced, type LogTarget } from './append.ts';
 export { type LogEnd, readEnd } from './end.ts';
 export { decodeFrames, dropFrames, encodeFrame, encodeFrames } from './frame.ts';
 export { CLOSING_ATTEMPT, EMPTY_LOG, type LogMeta, positionAfter } from './message.ts';
-export { dropLogPayloads, type LogMessage, LogReadBroken, readLog } from './read.ts';
+export { dropLogPayloads, type LazyLogMessage, type LogMessage, LogReadBroken, readLog } from './read.ts';
 export { type Follower, TailHub, type TailHubOptions } from './tail.ts';
 export { LogWriter, type LogWriterOptions } from './writer.ts';

@@ -8,12 +8,12 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Msg, Subscription } from '@nats-io/nats-core';
-import { type Bus, partitionOf, payloadOf, tailSubject } from '@tailrace/bus';
+import { type Bus, partitionOf, tailSubject } from '@tailrace/bus';
 import type { ResponseId } from '@tailrace/protocol';
 import type { LogTarget } from './append.ts';
 import { readEnd } from './end.ts';
 import { decodeMeta, type LogMeta } from './message.ts';
-import { type LogMessage, readLog } from './read.ts';
+import { type LazyLogMessage, lazily, readLogLazily } from './read.ts';
 
 /** How a process follows logs. */
 export interface TailHubOptions {
@@ -29,7 +29,7 @@ export interface TailHubOptions {
 
 /** What a follower sees. */
 export type TailEvent =
-  | { type: 'message'; message: LogMessage }
+  | { type: 'message'; message: LazyLogMessage }
   /** The stream holds nothing of this log: it has not begun, or is gone. */
   | { type: 'empty' }
   /** Nothing came for `idleMs`, and nothing was missed. */
@@ -111,7 +111,7 @@ export class TailHub {
         if (behind) {
           behind = false;
           try {
-            for await (const message of readLog(target, place.at)) {
+            for await (const message of readLogLazily(target, place.at)) {
               if (place.seen(message.meta)) continue;
               if (!place.follows(message.meta)) {
                 // The log that was followed is gone, and another one stands in its place: it is read from its beginning.
@@ -140,9 +140,8 @@ export class TailHub {
           if (end !== place.at || place.at === 0) behind = true;
           else yield { type: 'idle' };
         } else if (live.previous === place.at && place.follows(live.meta)) {
-          const bytes = await payloadOf(bus, live.msg);
           place.take(live.seq, live.meta);
-          yield { type: 'message', message: { streamSeq: live.seq, meta: live.meta, bytes } };
+          yield { type: 'message', message: lazily(bus, live.seq, live.meta, live.msg) };
           if (live.meta.ended !== null) return;
         } else if (!place.seen(live.meta)) behind = true;
       }

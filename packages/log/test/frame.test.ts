@@ -49,12 +49,17 @@ describe('a frame', () => {
 });
 
 describe('dropFrames', () => {
-  test('leaves the bytes of the frames after the first ones', () => {
-    fc.assert(
-      fc.property(fc.array(anyEvent, { minLength: 1, maxLength: 8 }), fc.nat({ max: 9 }), (events, count) => {
-        const rest = events.slice(count);
-        const left = dropFrames(Buffer.from(encodeFrames(events, 0)), count);
-        expect(Buffer.from(left).toString()).toBe(encodeFrames(rest, Math.min(count, events.length)));
+  test('leaves the bytes of the frames after the first ones, in whatever pieces they come', async () => {
+    const events = fc.array(anyEvent, { minLength: 1, maxLength: 8 });
+    await fc.assert(
+      fc.asyncProperty(events, fc.nat({ max: 9 }), fc.integer({ min: 1, max: 400 }), async (run, count, size) => {
+        const whole = Buffer.from(encodeFrames(run, 0));
+        const pieces = Array.from({ length: Math.ceil(whole.length / size) }, (_, index) =>
+          whole.subarray(index * size, (index + 1) * size),
+        );
+        const left: Uint8Array[] = [];
+        for await (const piece of dropFrames(pieces, count)) left.push(piece);
+        expect(Buffer.concat(left).toString()).toBe(encodeFrames(run.slice(count), Math.min(count, run.length)));
       }),
     );
   });

@@ -55,14 +55,15 @@ class Appender {
   }
 }
 
-function numbers(event: TailEvent): number[] {
-  return event.type === 'message' ? decodeFrames(event.message.bytes).map((each) => each.sequence_number) : [];
+async function numbers(event: TailEvent): Promise<number[]> {
+  if (event.type !== 'message') return [];
+  return decodeFrames(await event.message.load()).map((each) => each.sequence_number);
 }
 
 async function collect(events: AsyncIterable<TailEvent>, pause?: (seen: number) => Promise<void>): Promise<number[]> {
   const seen: number[] = [];
   for await (const event of events) {
-    seen.push(...numbers(event));
+    seen.push(...(await numbers(event)));
     await pause?.(seen.length);
   }
   return seen;
@@ -115,6 +116,23 @@ describe('a log that was lost and has begun anew, with higher numbers', () => {
 });
 
 describe('a follower', () => {
+  test('whose reader has stood still for so long that the server has forgotten it comes to the end all the same', async () => {
+    const log = new Appender(nats.target());
+    await log.events(20, { end: true, size: 30_000 });
+    const seen = collect(
+      hub({ onError: () => undefined })
+        .follow(log.target.id)
+        .events({ fresh: false }),
+      async (count) => {
+        if (count !== 3 && count !== 20) return;
+        for await (const { name } of nats.bus.jsm.consumers.list('TR_LOG_0')) {
+          await nats.bus.jsm.consumers.delete('TR_LOG_0', name);
+        }
+      },
+    );
+    expect(await seen).toEqual(upTo(20));
+  });
+
   test('sees what was stored and what comes, once and in order', async () => {
     const log = new Appender(nats.target());
     await log.events(150);

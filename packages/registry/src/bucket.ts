@@ -1,19 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type KV, type KvEntry, Kvm } from '@nats-io/kv';
-import { type Bus, replicasFor } from '@tailrace/bus';
+import { type Bus, contested, replicasFor } from '@tailrace/bus';
 import { type RegistrySnapshot, RegistryView } from './snapshot.ts';
 
 const BUCKET = 'TR_REGISTRY';
 const KEY = 'snapshot';
 
 async function openBucket(bus: Bus): Promise<KV> {
-  return new Kvm(bus.js).create(BUCKET, { history: 1, replicas: replicasFor(bus), max_bytes: -1 });
+  const options = { history: 1, replicas: replicasFor(bus), max_bytes: -1 };
+  return new Kvm(bus.js).create(BUCKET, options);
 }
 
 /** Publishes a snapshot to every service, unless it is what they have already. */
 export async function publishRegistry(bus: Bus, snapshot: RegistrySnapshot): Promise<void> {
-  const bucket = await openBucket(bus);
   const text = JSON.stringify(snapshot);
+  const bucket = await openBucket(bus);
   const current = await bucket.get(KEY);
   if (current?.string() !== text) await bucket.put(KEY, text);
 }
@@ -52,7 +53,7 @@ export async function watchRegistry(bus: Bus, onError: (error: unknown) => void)
     current = updates;
     follow(updates, see).catch(onError);
   };
-  await open();
+  await contested(open);
   // A server that was away may have lost the bucket, and a watch does not come back by itself then.
   const stopListening = bus.onReconnect(() => {
     reopen(open, () => closed, onError).catch(onError);
@@ -80,7 +81,7 @@ async function follow(updates: AsyncIterable<KvEntry>, see: (entry: KvEntry) => 
 async function reopen(open: () => Promise<void>, closed: () => boolean, onError: (error: unknown) => void) {
   while (!closed()) {
     try {
-      await open();
+      await contested(open);
       return;
     } catch (error) {
       onError(error);

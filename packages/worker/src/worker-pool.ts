@@ -1,6 +1,5 @@
 /** What the workers share: a queue for each registered source of work, and the report of every step. */
 import {
-  attemptOf,
   BlobExpired,
   type Bus,
   chainSubject,
@@ -19,6 +18,7 @@ import {
   workDurable,
   workFilter,
 } from '@tailrace/bus';
+import { attemptOf } from '@tailrace/chain';
 import type { RegistryView, RegistryWatch } from '@tailrace/registry';
 import { crashPoint, type Logger } from '@tailrace/service';
 import { Cancellations, StepCancelled } from './cancellations.ts';

@@ -12,7 +12,7 @@ export const gatewayEnv = {
   BODY_LIMIT_BYTES: env.count(32 * 1024 * 1024),
   ACCEPT_TIMEOUT_MS: env.milliseconds(10_000),
   KEEP_ALIVE_MS: env.milliseconds(15_000),
-  TAIL_QUEUE_BYTES: env.count(256 * 1024),
+  TAIL_QUEUE_BYTES: env.count(128 * 1024),
   MAX_OPEN_REQUESTS: env.count(10_000),
   DISCONNECT_CANCEL: z.enum(['never', 'unstored', 'always']).default('unstored'),
   DISCONNECT_GRACE_MS: env.milliseconds(30_000),

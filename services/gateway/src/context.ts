@@ -23,4 +23,6 @@ export interface GatewayContext {
   abandonment: Abandonment;
   log: Logger;
   maxIterations: number;
+  /** Milliseconds without a byte after which a stream's client is told that it is still there. */
+  keepAliveMs: number;
 }

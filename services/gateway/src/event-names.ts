@@ -49,3 +49,42 @@ function placesOf(bytes: Buffer): number[] {
   }
   return places;
 }
+
+const FRAME_END = Buffer.from('\n\n');
+/** Longer than anything in a frame that is renamed, and where it stands. */
+const HEAD_BYTES = 256;
+
+/** {@link renameEvents} of a run of whole frames that comes in any pieces, none of which is held for longer than it takes. */
+export async function* renamePieces(
+  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  names: EventNames,
+): AsyncGenerator<Uint8Array, void> {
+  if (names === 'specification') {
+    yield* pieces;
+    return;
+  }
+  let held: Buffer = Buffer.alloc(0);
+  /** The piece before has ended within a frame, after its head. */
+  let within = false;
+  for await (const piece of pieces) {
+    let rest: Buffer = Buffer.concat([held, piece]);
+    if (within) {
+      const end = rest.indexOf(FRAME_END);
+      // A line end may be the first half of a frame's.
+      const upTo = end === -1 ? rest.length - (rest.at(-1) === LF ? 1 : 0) : end + FRAME_END.length;
+      yield rest.subarray(0, upTo);
+      rest = rest.subarray(upTo);
+      within = end === -1;
+    }
+    if (!within) {
+      const whole = rest.lastIndexOf(FRAME_END);
+      const begun = whole === -1 ? 0 : whole + FRAME_END.length;
+      within = rest.length - begun >= HEAD_BYTES;
+      const upTo = within ? rest.length - (rest.at(-1) === LF ? 1 : 0) : begun;
+      if (upTo > 0) yield renameEvents(rest.subarray(0, upTo), names);
+      rest = rest.subarray(upTo);
+    }
+    held = rest;
+  }
+  if (held.length > 0) yield held;
+}

@@ -1,7 +1,7 @@
 /** A log on its way to a client: what it has not seen yet, at its pace, whether the log is live, stored or long gone. */
 import { hasEnded } from '@tailrace/chain';
 import { loadResponse } from '@tailrace/database';
-import { dropFrames, encodeFrame, type Follower, type LogMessage } from '@tailrace/log';
+import { dropFrames, encodeFrame, type Follower, type LazyLogMessage } from '@tailrace/log';
 import { errorInfo, errorPayload, publicResponseId, type ResponseId } from '@tailrace/protocol';
 import type { GatewayContext } from './context.ts';
 import { replayAnew, replayFrames } from './replay.ts';
@@ -12,10 +12,8 @@ const CREATED = Buffer.from('event: response.created\n');
 export interface FrameSink {
   /** Whether it has gone. */
   readonly gone: boolean;
-  /** Gets whole frames. Resolves when it takes more, or has gone. */
-  write(frames: Uint8Array): Promise<void>;
-  /** Nothing has happened for a while. */
-  keepAlive(): void;
+  /** Gets a run of whole frames, in any pieces. Resolves when it takes more, or has gone. */
+  write(frames: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;
 }
 
 /** What a client has seen, and what it follows. */
@@ -43,19 +41,17 @@ export async function forwardLog(
     if (sink.gone) return false;
     switch (event.type) {
       case 'idle':
-        sink.keepAlive();
         break;
       case 'empty':
         // What this reader has had of the log is gone with it: where a projection would go on, it could not follow.
         if (await replay(context, sink, id, after, after > options.after)) return true;
-        sink.keepAlive();
         break;
       case 'message': {
-        if (isTorn(event.message, after) && (await replay(context, sink, id, after))) return true;
-        const bytes = framesAfter(event.message, after);
-        if (bytes.length > 0) await sink.write(bytes);
-        after = Math.max(after, event.message.meta.last);
-        if (event.message.meta.ended !== null) return true;
+        const { meta } = event.message;
+        if ((await isTorn(event.message, after)) && (await replay(context, sink, id, after))) return true;
+        if (meta.last >= meta.first && meta.last > after) await sink.write(framesAfter(event.message, after));
+        after = Math.max(after, meta.last);
+        if (meta.ended !== null) return true;
         break;
       }
     }
@@ -64,15 +60,16 @@ export async function forwardLog(
 }
 
 /** The part of a message that lies after event `after`. */
-function framesAfter({ meta, bytes }: LogMessage, after: number): Uint8Array {
-  if (meta.first > after) return bytes;
-  if (meta.last <= after) return bytes.subarray(bytes.length);
-  return dropFrames(bytes, after - meta.first + 1);
+function framesAfter(message: LazyLogMessage, after: number): AsyncIterable<Uint8Array> {
+  const { first } = message.meta;
+  return first > after ? message.pieces() : dropFrames(message.pieces(), after - first + 1);
 }
 
 /** Whether what should stand before a message has expired. A log that was lost begins anew, and is whole. */
-function isTorn({ meta, bytes }: LogMessage, after: number): boolean {
-  return meta.first > after + 1 && !CREATED.equals(bytes.subarray(0, CREATED.length));
+async function isTorn({ meta, pieces }: LazyLogMessage, after: number): Promise<boolean> {
+  if (meta.first <= after + 1) return false;
+  for await (const piece of pieces()) return !CREATED.equals(piece.subarray(0, CREATED.length));
+  return true;
 }
 
 /** The stream from the chain, if the response has ended. */
@@ -87,10 +84,10 @@ async function replay(
   if (!stored) {
     // It has been removed under its reader: no event of its own will ever say so.
     const error = errorPayload(errorInfo('response_not_found', { id: publicResponseId(id) }), null);
-    await sink.write(Buffer.from(encodeFrame({ type: 'error', error }, after + 1)));
+    await sink.write([Buffer.from(encodeFrame({ type: 'error', error }, after + 1))]);
     return true;
   }
   if (!hasEnded(stored.record)) return false;
-  await sink.write(Buffer.from(anew ? replayAnew(stored, after) : replayFrames(stored, after)));
+  await sink.write([Buffer.from(anew ? replayAnew(stored, after) : replayFrames(stored, after))]);
   return true;
 }

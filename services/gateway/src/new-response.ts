@@ -128,7 +128,7 @@ export async function awaitEnd(
     for await (const event of follower.events({ fresh })) {
       if (event.type === 'message' && event.message.meta.ended !== null) {
         ended = true;
-        const last = decodeFrames(event.message.bytes).at(-1);
+        const last = decodeFrames(await event.message.load()).at(-1);
         if (last && 'response' in last) return last.response;
       }
       if (event.type === 'empty') {

@@ -1,5 +1,5 @@
 /** A gateway: it takes requests, follows logs, and keeps nothing. */
-import { joinBus, OrchestratorClient } from '@tailrace/bus';
+import { checkAccepting, joinBus, OrchestratorClient } from '@tailrace/bus';
 import { connectDatabase, pingDatabase } from '@tailrace/database';
 import { GuardedFetch } from '@tailrace/guarded-fetch';
 import { TailHub } from '@tailrace/log';
@@ -76,6 +76,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     abandonment,
     log,
     maxIterations: config.MAX_ITERATIONS,
+    keepAliveMs: config.KEEP_ALIVE_MS,
   };
   const app = createApp(context, {
     bodyLimit: config.BODY_LIMIT_BYTES,
@@ -105,6 +106,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
       },
     },
     natsCheck(bus),
+    { name: 'jetstream', check: () => checkAccepting(bus, config.PARTITIONS) },
     { name: 'postgres', check: () => pingDatabase(database) },
   ]);
   const address = await app.listen({ host: config.HOST, port: config.PORT });

@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Watched } from './abandonment.ts';
 import type { GatewayContext } from './context.ts';
-import { type EventNames, eventNamesOf, renameEvents } from './event-names.ts';
+import { type EventNames, eventNamesOf, renamePieces } from './event-names.ts';
 import { type ForwardOptions, type FrameSink, forwardLog } from './log-forward.ts';
 import { processingMs } from './processing-time.ts';
 
@@ -42,7 +42,7 @@ export async function streamLog(
     out.socket?.setNoDelay(true);
     // The follower waits for messages; a client that goes must not keep it waiting.
     out.once('close', () => follower.close());
-    const sink = sinkOf(out, eventNamesOf(request.headers));
+    const sink = sinkOf(out, eventNamesOf(request.headers), context.keepAliveMs);
     ended = await forwardLog(context, sink, { ...options, id: response.id });
     if (ended && !out.destroyed) out.end(DONE);
     else out.destroy();
@@ -56,16 +56,25 @@ export async function streamLog(
   }
 }
 
-function sinkOf(out: ServerResponse, names: EventNames): FrameSink {
+/** Writes a comment of its own between frames whenever no bytes have been written for `keepAliveMs`. */
+function sinkOf(out: ServerResponse, names: EventNames, keepAliveMs: number): FrameSink {
+  let withinFrame = false;
+  const timer = setInterval(() => {
+    if (!withinFrame && !out.destroyed && !out.writableNeedDrain) out.write(KEEP_ALIVE);
+  }, keepAliveMs);
+  out.once('close', () => clearInterval(timer));
   return {
     get gone() {
       return out.destroyed;
     },
     async write(frames) {
-      if (!out.write(renameEvents(frames, names))) await drained(out);
-    },
-    keepAlive() {
-      out.write(KEEP_ALIVE);
+      withinFrame = true;
+      for await (const piece of renamePieces(frames, names)) {
+        timer.refresh();
+        if (!out.write(piece)) await drained(out);
+        if (out.destroyed) return;
+      }
+      withinFrame = false;
     },
   };
 }

@@ -92,10 +92,11 @@ export class WebSocketTurns {
       get gone() {
         return signal.aborted;
       },
-      // The connection has a keep-alive of its own.
-      keepAlive: () => undefined,
-      async write(frames: Uint8Array) {
-        for (const message of eventMessages(renameEvents(frames, names))) {
+      async write(frames: AsyncIterable<Uint8Array> | Iterable<Uint8Array>) {
+        // An event is one message, and a message is sent as a whole.
+        const pieces: Uint8Array[] = [];
+        for await (const piece of frames) pieces.push(piece);
+        for (const message of eventMessages(renameEvents(Buffer.concat(pieces), names))) {
           failed = isFailure(message);
           await peer.send(message);
         }

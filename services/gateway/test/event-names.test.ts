@@ -2,7 +2,7 @@ import { decodeFrames, encodeFrames } from '@tailrace/log';
 import type { UnnumberedEvent } from '@tailrace/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { eventNamesOf, renameEvents } from '../src/event-names.ts';
+import { eventNamesOf, renameEvents, renamePieces } from '../src/event-names.ts';
 
 describe('the names that a client is told', () => {
   test.each([
@@ -96,4 +96,31 @@ describe('renameEvents', () => {
       }),
     );
   });
+});
+
+describe('renamePieces', () => {
+  test.each(['openai', 'specification'] as const)(
+    'comes to the same for %s, in whatever pieces a run comes',
+    async (names) => {
+      const texts = fc.tuple(said, fc.nat({ max: 400 })).map(([text, times]): UnnumberedEvent => {
+        return {
+          type: 'response.reasoning.done',
+          ...place,
+          text: `${text}${'event: response.reasoning.\n'.repeat(times / 20)}`,
+        };
+      });
+      const events = fc.array(fc.oneof(reasoning, other, texts), { minLength: 1 });
+      await fc.assert(
+        fc.asyncProperty(events, fc.integer({ min: 1, max: 700 }), async (run, size) => {
+          const frames = framesOf(run);
+          const pieces = Array.from({ length: Math.ceil(frames.length / size) }, (_, index) =>
+            frames.subarray(index * size, (index + 1) * size),
+          );
+          const renamed: Uint8Array[] = [];
+          for await (const piece of renamePieces(pieces, names)) renamed.push(piece);
+          expect(Buffer.concat(renamed).toString()).toBe(Buffer.from(renameEvents(frames, names)).toString());
+        }),
+      );
+    },
+  );
 });

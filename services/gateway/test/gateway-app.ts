@@ -39,6 +39,7 @@ export function gatewayApp(options: Partial<AppOptions> & { perMinute?: number }
     streams,
     log: pino({ level: 'silent' }),
     maxIterations: 10,
+    keepAliveMs: 60_000,
   } as unknown as GatewayContext;
   const app = createApp(context, {
     bodyLimit: 10_000,

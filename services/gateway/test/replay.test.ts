@@ -2,7 +2,7 @@ import { assemble } from '@tailrace/chain';
 import { decodeFrames } from '@tailrace/log';
 import { foldEvents } from '@tailrace/protocol';
 import { describe, expect, test } from 'vitest';
-import { replayFrames } from '../src/replay.ts';
+import { replayAnew, replayFrames } from '../src/replay.ts';
 import { answeringStep, callingStep, completedRecord, toolStep } from './stored.ts';
 
 /** Far more than the events that a projection has. */
@@ -32,9 +32,21 @@ describe('a stream that is projected from the chain', () => {
     expect(replayed(EVENTS - 2)).toMatchObject([{ type: 'response.completed', sequence_number: EVENTS - 1 }]);
   });
 
-  test('after the last event, and beyond: nothing', () => {
+  test('after the last event: nothing', () => {
     expect(replayFrames(stored, EVENTS - 1)).toBe('');
-    expect(replayFrames(stored, EVENTS + 100)).toBe('');
+  });
+
+  test('after what only a lost log can have had: anew, with the same numbers each time', () => {
+    const anew = replayAnew(stored, EVENTS + 100);
+    expect(replayFrames(stored, EVENTS + 100)).toBe(anew);
+    expect(replayAnew(stored, -1)).toBe(anew);
+    const events = decodeFrames(Buffer.from(anew));
+    expect(foldEvents(events)).toEqual(assemble(stored.record, stored.chain));
+    const frames = anew.split(/(?<=\n\n)/);
+    frames.forEach((_, index) => {
+      const { sequence_number: after } = events[index] ?? { sequence_number: 0 };
+      expect(replayFrames(stored, after)).toBe(frames.slice(index + 1).join(''));
+    });
   });
 
   test('its frames are those of the log: a name, a number, a line of data', () => {

@@ -1,14 +1,7 @@
 /** One model step: the upstream's answer goes into the log as it comes, and its result is told at the end. */
 import { randomUUID } from 'node:crypto';
-import {
-  type Bus,
-  isOfLaterMessage,
-  type LogPosition,
-  type ModelWork,
-  partitionOf,
-  type UpstreamCall,
-} from '@tailrace/bus';
-import type { ModelResult } from '@tailrace/chain';
+import { type Bus, type LogPosition, type ModelWork, partitionOf, type UpstreamCall } from '@tailrace/bus';
+import { isOfLaterMessage, type ModelResult } from '@tailrace/chain';
 import { CLOSING_ATTEMPT, Fenced, type LogTarget, LogWriter, readEnd } from '@tailrace/log';
 import { ApiError, type ErrorInfo, errorInfo } from '@tailrace/protocol';
 import { crashPoint } from '@tailrace/service';

@@ -14,14 +14,13 @@ export interface Changed {
 }
 
 /**
- * Does one change; undefined for a command that nobody waits for any more.
+ * Does one change.
  * @throws ApiError `conversation_not_found`, `conversation_locked`, `item_not_found`
  */
 export async function changeConversation(
   context: Pick<StoreContext, 'database'>,
   command: ConversationCommand,
-): Promise<Changed | undefined> {
-  if (command.expiresAt < Date.now()) return undefined;
+): Promise<Changed> {
   return context.database.transaction().execute(async (tx) => {
     if (command.change.type === 'create') return create(tx, command, command.change);
     const row = await tx

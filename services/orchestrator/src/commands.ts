@@ -6,6 +6,7 @@ import {
   type CreateCommand,
   decodeMessage,
   encodeMessage,
+  isWaitedFor,
   type LogPosition,
   type MaxDeliveriesAdvisory,
   type QueueMessage,
@@ -22,7 +23,7 @@ import { crashPoint } from '@tailrace/service';
 import { cancelResponse } from './cancel-response.ts';
 import { changeConversation } from './change-conversation.ts';
 import type { OrchestratorContext } from './context.ts';
-import { type Committed, createResponse } from './create-response.ts';
+import { type Committed, createResponse, findCreated } from './create-response.ts';
 import { deadWork, recordDeadLetter, redrive } from './dead-letters.ts';
 import { dispatch } from './dispatcher.ts';
 import { bringLogUpToDate, positionBefore } from './projector.ts';
@@ -49,7 +50,8 @@ export async function handleCreate(
 ): Promise<void> {
   const command = decodeMessage<CreateCommand>(message.subject, message.bytes);
   const log = context.log.child({ response_id: command.id, correlation_id: command.correlationId });
-  const committed = await orRefuse(context, command, () => createResponse(context, command));
+  const make = (await isWaitedFor(context.bus, command, message.redelivered)) ? createResponse : findCreated;
+  const committed = await orRefuse(context, command, () => make(context, command));
   if (!committed) {
     log.info('no response was made');
     return;
@@ -71,7 +73,8 @@ export async function handleRedrive(
   signal: AbortSignal,
 ): Promise<void> {
   const command = decodeMessage<RedriveCommand>(message.subject, message.bytes);
-  const committed = await orRefuse(context, command, () => redrive(context, command));
+  const make = (await isWaitedFor(context.bus, command, message.redelivered)) ? createResponse : findCreated;
+  const committed = await orRefuse(context, command, () => redrive(context, command, make));
   if (!committed) return;
   reply(context, command, { accepted: true, existed: !committed.fresh });
   if (committed.fresh) {
@@ -156,6 +159,7 @@ export async function handleDelete(
 /** A client changes a conversation. */
 export async function handleConversation(context: OrchestratorContext, message: ChainMessage): Promise<void> {
   const command = decodeMessage<ConversationCommand>(message.subject, message.bytes);
+  if (!(await isWaitedFor(context.bus, command, message.redelivered))) return;
   const done = await orRefuse(context, command, () => changeConversation(context, command));
   if (done) reply(context, command, { accepted: true, ...done });
 }

@@ -39,8 +39,7 @@ export interface Committed extends StoredResponse {
 }
 
 /**
- * Commits a new response with its first step, or finds the one that the command has already made; undefined for a
- * command that has expired before it made one.
+ * Commits a new response with its first step, or finds the one that the command has already made.
  * @throws ApiError when the request cannot be accepted; nothing is made then.
  */
 export async function createResponse(
@@ -49,8 +48,6 @@ export async function createResponse(
 ): Promise<Committed | undefined> {
   const { database } = context;
   const now = Date.now();
-  // The client has been told to try again: what is not there yet must not come to be behind its back.
-  if (command.expiresAt < now) return findCreated(database, command);
   const request = await accepted(database, command);
   if (command.conversationId !== null) return createInConversation(context, command, request, now);
   await checkPrevious(database, command, request);
@@ -60,7 +57,7 @@ export async function createResponse(
   crashPoint('before-create-commit');
   const inserted = await insertResponse(database, command, first);
   if (inserted) return { fresh: true, record: first.record, chain: first.chain, added: first.added };
-  return findCreated(database, command);
+  return findCreated(context, command);
 }
 
 async function accepted(database: Database, command: CreateCommand): Promise<AcceptedRequest> {
@@ -123,7 +120,7 @@ async function createInConversation(
     crashPoint('before-create-commit');
     return first;
   });
-  if (!made) return findCreated(context.database, command);
+  if (!made) return findCreated(context, command);
   return { fresh: true, record: made.record, chain: made.chain, added: made.added };
 }
 
@@ -162,7 +159,14 @@ async function insertResponse(database: Kysely<Tables>, command: CreateCommand, 
   return result.rows.length > 0;
 }
 
-async function findCreated(database: Database, command: CreateCommand): Promise<Committed | undefined> {
+/**
+ * The response that a command has made before; undefined when it has made none.
+ * @throws ApiError `idempotency_key_reused`
+ */
+export async function findCreated(
+  { database }: Pick<StoreContext, 'database'>,
+  command: CreateCommand,
+): Promise<Committed | undefined> {
   const row = await responseQuery(database, command.id).executeTakeFirst();
   if (!row) return undefined;
   if (row.owner !== command.owner || row.body_hash !== command.bodyHash) {

@@ -1,5 +1,6 @@
 /** Work that was delivered as often as is allowed: its step fails, its queue moves on, and it can be done again by hand. */
 import {
+  type CreateCommand,
   decodeMessage,
   dropPayload,
   type MaxDeliveriesAdvisory,
@@ -8,12 +9,12 @@ import {
   WORK_STREAM,
   type Work,
 } from '@tailrace/bus';
-import { isTerminal, recordOutcome, type StepOutcome, type Transition } from '@tailrace/chain';
+import { isOfLaterMessage, isTerminal, recordOutcome, type StepOutcome, type Transition } from '@tailrace/chain';
 import { loadChain, loadResponse, responseQuery, toRecord } from '@tailrace/database';
 import { ApiError, errorInfo, type ModelItem, newId } from '@tailrace/protocol';
 import { closeStepLog } from './close-step-log.ts';
 import type { OrchestratorContext } from './context.ts';
-import { type Committed, createResponse } from './create-response.ts';
+import type { Committed } from './create-response.ts';
 import { bringLogUpToDate } from './projector.ts';
 import { writeEntry } from './write-entry.ts';
 
@@ -53,6 +54,7 @@ export async function recordDeadLetter(
   attempts: number,
   signal: AbortSignal,
 ): Promise<Committed | undefined> {
+  if (await isCarriedOn(context, work)) return undefined;
   const published = await takeLog(context, work, signal);
   return context.database.transaction().execute(async (tx) => {
     const row = await responseQuery(tx, work.responseId).forUpdate().executeTakeFirst();
@@ -80,6 +82,12 @@ export async function recordDeadLetter(
     await writeEntry(tx, context, next, now);
     return { record: next.record, chain: next.chain, fresh: true, added: next.added };
   });
+}
+
+/** Whether the step has been handed out in a later message, which is another matter. */
+async function isCarriedOn({ database }: OrchestratorContext, work: Work): Promise<boolean> {
+  const step = (await loadChain(database, work.responseId)).find(({ id }) => id === work.stepId);
+  return step !== undefined && isOfLaterMessage(step.attempt, work.attempt);
 }
 
 interface Published {
@@ -116,10 +124,14 @@ function addressOf({ stepId, attempt }: Work, now: number) {
 }
 
 /**
- * Makes the response of a dead letter again, as a new one.
+ * Makes the response of a dead letter again, as a new one, by `make`.
  * @throws ApiError `dead_letter_not_found`
  */
-export async function redrive(context: OrchestratorContext, command: RedriveCommand): Promise<Committed | undefined> {
+export async function redrive(
+  context: OrchestratorContext,
+  command: RedriveCommand,
+  make: (context: OrchestratorContext, command: CreateCommand) => Promise<Committed | undefined>,
+): Promise<Committed | undefined> {
   const letter = await context.database
     .selectFrom('dead_letters')
     .selectAll()
@@ -128,7 +140,7 @@ export async function redrive(context: OrchestratorContext, command: RedriveComm
   const dead = letter && (await loadResponse(context.database, letter.response_id));
   if (!letter || !dead) throw new ApiError('dead_letter_not_found', { id: command.deadLetter });
   const { owner, request, previousResponseId } = dead.record;
-  const committed = await createResponse(context, {
+  const committed = await make(context, {
     ...command,
     owner,
     request,

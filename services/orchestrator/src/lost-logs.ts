@@ -65,7 +65,7 @@ async function resumeAll(context: OrchestratorContext, made: Date, signal: Abort
   }
 }
 
-/** The live responses that were created before a time, after an id, in the order of their ids. */
+/** The live responses that were accepted before a time, after an id, in the order of their ids. */
 export function liveResponses(
   context: Pick<OrchestratorContext, 'database'>,
   before: Date,
@@ -75,7 +75,7 @@ export function liveResponses(
     .selectFrom('responses')
     .select(['id', 'correlation_id'])
     .where('ended_at', 'is', null)
-    .where('created_at', '<', before)
+    .where('accepted_at', '<', before)
     .orderBy('id')
     .limit(PAGE);
   return after === undefined ? query : query.where('id', '>', after);

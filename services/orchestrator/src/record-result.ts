@@ -1,6 +1,6 @@
 /** The transactions that a running chain sees: an outcome is recorded, a start is noted, an attempt is counted. */
-import { nextMessageAttempt, type ResultCommand } from '@tailrace/bus';
-import { isTerminal, recordOutcome, type StepOutcome } from '@tailrace/chain';
+import type { ResultCommand } from '@tailrace/bus';
+import { isTerminal, nextMessageAttempt, recordOutcome, type StepOutcome } from '@tailrace/chain';
 import {
   DATABASE_TIME,
   type Database,

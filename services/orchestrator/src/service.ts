@@ -2,6 +2,8 @@
 import {
   BlobExpired,
   CHAIN_STREAM,
+  chainDurable,
+  contested,
   DEAD_STREAM,
   DEAD_SUBJECT,
   joinBus,
@@ -59,7 +61,8 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
   });
   const bus = await joinBus(config, 'orchestrator');
   if (config.TAILRACE_CONFIG) await applyConfig(database, await readRegistryConfig(config.TAILRACE_CONFIG), sealer);
-  await publishRegistry(bus, await loadSnapshot(database));
+  const snapshot = await loadSnapshot(database);
+  await contested(() => publishRegistry(bus, snapshot));
 
   const context: OrchestratorContext = {
     bus,
@@ -122,7 +125,7 @@ async function startConsumers(context: OrchestratorContext, config: Config) {
   const partitions = Array.from({ length: config.PARTITIONS }, (_, partition) => partition);
   return Promise.all(
     partitions.map(async (partition) => {
-      const durable = `chain-${partition}`;
+      const durable = chainDurable(partition);
       const consumer = new QueueConsumer(bus, {
         stream: CHAIN_STREAM,
         durable,

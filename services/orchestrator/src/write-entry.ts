@@ -1,8 +1,8 @@
 /** Writes what a journal entry changes, and what the end of a response brings with it. */
 import { hasEnded, isStored, type ResponseRecord, type Transition, turnItems } from '@tailrace/chain';
-import { outcomeColumns, recordColumns, stepRow, type Tables } from '@tailrace/database';
+import { databaseTimeIn, outcomeColumns, recordColumns, stepRow, type Tables } from '@tailrace/database';
 import { newId } from '@tailrace/protocol';
-import { type QueryCreator, sql, type Transaction } from 'kysely';
+import { type QueryCreator, type RawBuilder, sql, type Transaction } from 'kysely';
 import { type EndedReport, withCalls } from './analytics.ts';
 import type { Retention, StoreContext } from './context.ts';
 
@@ -35,9 +35,9 @@ export async function writeEntry(
   if (hasEnded(record)) await writeEnd(tx, next, now);
 }
 
-function purgeTime(record: ResponseRecord, retention: Retention): Date | null {
+function purgeTime(record: ResponseRecord, retention: Retention): RawBuilder<Date> | null {
   if (record.endedAt === null) return null;
-  return new Date(record.endedAt + (isStored(record.request) ? retention.storedMs : retention.unstoredMs));
+  return databaseTimeIn(isStored(record.request) ? retention.storedMs : retention.unstoredMs);
 }
 
 async function writeEnd(tx: Transaction<Tables>, next: Transition, now: number): Promise<void> {

@@ -1,0 +1,100 @@
+/** Clients that never read: what a gateway keeps for each of them is bounded (I8), and the others do not notice. */
+import { connect, type Socket } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually } from '../harness/eventually.ts';
+import { follow } from '../harness/follow.ts';
+import { expectWhole } from '../harness/invariants.ts';
+import { script } from '../harness/scripts.ts';
+import { readFrames } from '../harness/sse.ts';
+import { type TestStack, testStack } from '../harness/stack.ts';
+
+const READERS = 100;
+const PER_READER_BYTES = 256 * 1024;
+/** Collects garbage all the time: what is left is what is held. */
+const COLLECTING = `data:text/javascript,${encodeURIComponent(
+  `import v8 from 'node:v8'; import vm from 'node:vm';
+   v8.setFlagsFromString('--expose_gc'); setInterval(vm.runInNewContext('gc'), 300).unref();`,
+)}`;
+
+let stack: TestStack;
+
+beforeAll(async () => {
+  stack = await testStack({
+    env: { KEEP_ALIVE_MS: '1000' },
+    envFor: (role) => (role === 'gateway' ? { NODE_OPTIONS: `--import=${COLLECTING}` } : {}),
+  });
+});
+afterAll(() => stack.stop());
+
+async function metricsOf(url: string): Promise<(name: string) => number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return (name) => Number(new RegExp(`^${name}(?:\\{.*?\\})? (\\S+)$`, 'm').exec(text)?.[1]);
+}
+
+/** What the gateway holds, once that does not change any more while it has so many streams. */
+async function heldBytes(streams: number): Promise<number> {
+  const [url = ''] = stack.gateways;
+  let before = 0;
+  let calm = 0;
+  return eventually(
+    `${streams} streams are at a standstill`,
+    async () => {
+      const metric = await metricsOf(url);
+      const held = metric('nodejs_heap_size_used_bytes') + metric('nodejs_external_memory_bytes');
+      const still = metric('tailrace_gateway_streams') === streams && Math.abs(held - before) < 512 * 1024;
+      calm = still ? calm + 1 : 0;
+      before = held;
+      // Collections and keep-alives have come and gone meanwhile.
+      await new Promise((resolve) => setTimeout(resolve, 400));
+      return calm >= 5 && held;
+    },
+    60_000,
+  );
+}
+
+/** Attaches a client that takes nothing of what it has asked for. */
+function attachDeaf(id: string): Promise<Socket> {
+  const { hostname, port } = new URL(stack.gateways[0] ?? '');
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), hostname);
+    socket.pause();
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.write(
+        `GET /v1/responses/${id}?stream=true HTTP/1.1\r\nhost: t\r\nauthorization: Bearer ${stack.apiKey}\r\n\r\n`,
+      );
+      resolve(socket);
+    });
+  });
+}
+
+const output = (bytes: number) => `!call get_weather {"city":"${crypto.randomUUID()}","_bytes":${bytes}}`;
+
+describe.each([
+  ['thirty thousand events', ['!text 30000']],
+  ['messages of megabytes', [...Array.from({ length: 12 }, () => output(1_000_000)), '!turn', '!text 3']],
+  [
+    'small messages before large ones',
+    ['!text 300 3', ...Array.from({ length: 6 }, () => output(2_000_000)), '!turn', '!text 3'],
+  ],
+])('a log of %s', (_, lines) => {
+  test('a hundred clients that never read cost little each, and nobody else anything', {
+    timeout: 180_000,
+  }, async () => {
+    const stream = await follow(stack, script(...lines).text);
+    const { status } = await expectWhole(stack, stream);
+    expect(status).toBe('completed');
+    const path = `/v1/responses/${stream.id}?stream=true`;
+    await readFrames(await stack.fetch(path));
+    const empty = await heldBytes(0);
+    const sockets = await Promise.all(Array.from({ length: READERS }, () => attachDeaf(stream.id)));
+    const full = await heldBytes(READERS);
+    const each = (full - empty) / READERS;
+    console.info(`each of ${READERS} clients that do not read costs ${Math.round(each / 1024)} KiB`);
+    const whole = await readFrames(await stack.fetch(path));
+    expect(whole.frames).toEqual(stream.frames);
+    for (const socket of sockets) socket.destroy();
+    await heldBytes(0);
+    expect(each).toBeLessThanOrEqual(PER_READER_BYTES);
+  });
+});
