@@ -4,9 +4,11 @@ import { script } from '../harness/scripts.ts';
 import { readFrames } from '../harness/sse.ts';
 import { type TestStack, testStack } from '../harness/stack.ts';
 import { check, gather } from './machine/checker/index.ts';
+import { PLANTED_IN_AGENTS } from './machine/checker/planted-in-agents.ts';
 import { PLANTED_IN_RECORDS } from './machine/checker/planted-in-records.ts';
 import { PLANTED_IN_STREAMS } from './machine/checker/planted-in-streams.ts';
-import { AT, BROKEN, client, parts, there, wipe } from './machine/checker/sample-parts.ts';
+import { agentParts, agentSources } from './machine/checker/sample-agent.ts';
+import { AT, addCall, BROKEN, client, everywhere, parts, there, wipe } from './machine/checker/sample-parts.ts';
 import { sampleRun } from './machine/checker/sample-run.ts';
 import { SOUND } from './machine/checker/sound-variations.ts';
 import type { Call, ClientView, ResponseRecord, RunRecord } from './machine/record/index.ts';
@@ -22,6 +24,19 @@ describe('planted violations', () => {
     expect(violations[0]).toMatchObject({ id: run.record.responses[BROKEN]?.id, what: expect.stringMatching(/\w/) });
   });
 
+  test.each(PLANTED_IN_AGENTS)('%s: %s', (_, invariant, { told, done }) => {
+    const sources = agentSources();
+    told?.(sources);
+    const broken = agentParts(sources);
+    done?.(broken);
+    const { record, evidence } = broken.run;
+    const violations = check(record, evidence);
+    expect(
+      violations.map(({ invariant }) => invariant),
+      JSON.stringify(violations.map(({ what }) => what)),
+    ).toEqual([invariant]);
+  });
+
   test('a process takes more memory than it may: I8', () => {
     const run = sampleRun();
     const mib = 1024 * 1024;
@@ -30,6 +45,13 @@ describe('planted violations', () => {
     const violations = check(run.record, run.evidence, limits);
     expect(violations).toMatchObject([{ invariant: 'I8', responseIndex: null, id: null }]);
     expect(violations[0]?.what).toBe('gateway (pid 8) took 203.0 MiB, 1.0 MiB more than it may');
+  });
+
+  test('a call of which nobody knows whose it is, and which is not booked', () => {
+    const run = sampleRun();
+    const stray = { text: 'what an agent is told', messages_count: 1, client_request_id: 'stray' };
+    addCall(parts(run), stray);
+    expect(check(run.record, run.evidence)).toMatchObject([{ invariant: 'analytics', responseIndex: null, id: null }]);
   });
 
   test('several at once are told apart', () => {
@@ -72,6 +94,18 @@ test.each(SOUND)('a sound run has no violation: %s', (_, arrange) => {
   const run = sampleRun();
   arrange(parts(run));
   expect(check(run.record, run.evidence)).toEqual([]);
+});
+
+test('a sound run of a response that shows its agent has no violation', () => {
+  const { record, evidence } = agentParts(agentSources()).run;
+  expect(check(record, evidence)).toEqual([]);
+});
+
+test('logs that have been lost explain nothing of one that is whole', () => {
+  const broken = parts(sampleRun());
+  broken.run.record.faults.push(wipe(AT + 10));
+  everywhere(broken, '"delta":"noon."', '"delta":"noon!"');
+  expect(check(broken.run.record, broken.run.evidence)).toMatchObject([{ invariant: 'I3', responseIndex: BROKEN }]);
 });
 
 test('a log that has been lost explains no jump before', () => {

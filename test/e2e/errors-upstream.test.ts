@@ -21,7 +21,7 @@ beforeAll(async () => {
     env: {
       UPSTREAM_ATTEMPTS: String(ATTEMPTS),
       UPSTREAM_BACKOFF_MS: '20',
-      UPSTREAM_FIRST_BYTE_MS: String(TIMEOUT_MS),
+      UPSTREAM_FIRST_TOKEN_MS: String(TIMEOUT_MS),
       UPSTREAM_IDLE_MS: String(TIMEOUT_MS),
     },
     config: {
@@ -185,7 +185,7 @@ describe('a connection that breaks', () => {
     const { response } = await watch(asked);
     expect(response).toMatchObject({
       status: 'failed',
-      error: { code: 'upstream_unreachable' },
+      error: { code: 'upstream_cut' },
       output: [{ type: 'message', status: 'incomplete', content: [{ text: 'w1 w2 w3 w4 ' }] }],
     });
     expect(await modelCalls(asked)).toBe(ATTEMPTS);

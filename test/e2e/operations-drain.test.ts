@@ -28,7 +28,7 @@ afterEach(async () => {
 
 /** A service of the test's own, ready. */
 async function start(role: ServiceRole, env: Record<string, string>): Promise<ServiceProcess> {
-  const service = await startProcess(role, {
+  const service = await startProcess(role, stack.checks, {
     NATS_URL: stack.natsUrl,
     DATABASE_URL: stack.databaseUrl,
     TAILRACE_SECRET_KEY: SECRET,

@@ -22,7 +22,7 @@ afterAll(() => stack.stop());
 
 describe('readiness tells the truth', () => {
   async function readiness(url: string) {
-    const answer = await fetch(`${url}/readyz`);
+    const answer = await stack.validatingFetch(`${url}/readyz`);
     const { checks } = (await answer.json()) as { checks: Record<string, string> };
     return { status: answer.status, checks };
   }
@@ -36,7 +36,7 @@ describe('readiness tells the truth', () => {
 
   test.each(SERVICES)('of a %s, about NATS', async (role) => {
     const gate = await tcpGate(stack.natsUrl);
-    await using service = await startProcess(role, {
+    await using service = await startProcess(role, stack.checks, {
       NATS_URL: gate.through(stack.natsUrl),
       DATABASE_URL: stack.databaseUrl,
       TAILRACE_SECRET_KEY: SECRET,
@@ -48,7 +48,7 @@ describe('readiness tells the truth', () => {
     expect(Object.entries(checks).filter(([name]) => name === 'postgres')).toEqual(
       role === 'gateway' || role === 'orchestrator' ? [['postgres', 'ok']] : [],
     );
-    expect((await fetch(`${service.url}/healthz`)).status).toBe(200);
+    expect((await stack.validatingFetch(`${service.url}/healthz`)).status).toBe(200);
     await gate.open();
     await isReady(service.url);
     service.signal('SIGTERM');
@@ -58,7 +58,7 @@ describe('readiness tells the truth', () => {
 
   test.each(['gateway', 'orchestrator'] as const)('of a %s, about Postgres', async (role) => {
     const gate = await tcpGate(stack.databaseUrl);
-    await using service = await startProcess(role, {
+    await using service = await startProcess(role, stack.checks, {
       NATS_URL: stack.natsUrl,
       DATABASE_URL: gate.through(stack.databaseUrl),
       TAILRACE_SECRET_KEY: SECRET,
@@ -78,7 +78,7 @@ describe('readiness tells the truth', () => {
   test('a gateway that is cut off answers 503, says when to try again, and makes nothing', async () => {
     const nats = await tcpGate(stack.natsUrl);
     const postgres = await tcpGate(stack.databaseUrl);
-    await using gateway = await startProcess('gateway', {
+    await using gateway = await startProcess('gateway', stack.checks, {
       NATS_URL: nats.through(stack.natsUrl),
       DATABASE_URL: postgres.through(stack.databaseUrl),
       TAILRACE_SECRET_KEY: SECRET,

@@ -57,9 +57,23 @@ describe('the steps of a response', () => {
       const steps = await stepsOf(id, 1);
       return steps.filter((step) => step.state === 'processing' && step.kind === 'tool_call').length === 2 && steps;
     });
-    const base = { id: STEP_ID, object: 'response.step', attempt: 1, created_at: TIME, started_at: TIME, children: [] };
-    const model = { ...base, kind: 'model_call', name: 'demo', call_id: null, error: null };
-    const tool = { ...base, kind: 'tool_call', usage: null, call_id: expect.stringMatching(/^call_/) };
+    const base = {
+      id: STEP_ID,
+      object: 'response.step',
+      attempt: 1,
+      server_label: null,
+      created_at: TIME,
+      started_at: TIME,
+      children: [],
+    };
+    const model = { ...base, kind: 'model_call', name: 'demo', call_id: null, tool_type: null, error: null };
+    const tool = {
+      ...base,
+      kind: 'tool_call',
+      tool_type: 'function',
+      usage: null,
+      call_id: expect.stringMatching(/^call_/),
+    };
     const open = { ended_at: null, duration_ms: null, error: null };
     const ended = { ended_at: TIME, duration_ms: expect.any(Number) };
     const usage = {
@@ -196,14 +210,14 @@ function urlOf(role: ServiceRole): string {
 
 describe.each(SERVICES)('a %s', (role) => {
   test('tells that it runs, that it can work, and its metrics', async () => {
-    const health = await fetch(`${urlOf(role)}/healthz`);
+    const health = await stack.validatingFetch(`${urlOf(role)}/healthz`);
     expect({ status: health.status, body: await health.json() }).toEqual({ status: 200, body: { status: 'ok' } });
-    const ready = await fetch(`${urlOf(role)}/readyz`);
+    const ready = await stack.validatingFetch(`${urlOf(role)}/readyz`);
     expect({ status: ready.status, body: await ready.json() }).toMatchObject({
       status: 200,
       body: { status: 'ready', checks: { nats: 'ok' } },
     });
-    const metrics = await fetch(`${urlOf(role)}/metrics`);
+    const metrics = await stack.validatingFetch(`${urlOf(role)}/metrics`);
     expect(metrics.headers.get('content-type')).toMatch(/^text\/plain/);
     expect(await metrics.text()).toMatch(/^process_cpu_seconds_total [\d.]+$/m);
   });
@@ -211,7 +225,7 @@ describe.each(SERVICES)('a %s', (role) => {
 
 test('the metrics of a gateway count its open streams', async () => {
   const openStreams = async () => {
-    const text = await (await fetch(`${urlOf('gateway')}/metrics`)).text();
+    const text = await (await stack.validatingFetch(`${urlOf('gateway')}/metrics`)).text();
     return Number(/^tailrace_gateway_streams (\d+)$/m.exec(text)?.[1]);
   };
   const before = await openStreams();

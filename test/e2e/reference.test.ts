@@ -19,7 +19,7 @@ interface Document {
 
 describe('what is served without a key', () => {
   test('the document', async () => {
-    const answer = await fetch(`${url}/openapi.json`);
+    const answer = await stack.validatingFetch(`${url}/openapi.json`);
     expect(answer.status).toBe(200);
     const document = (await answer.json()) as Document;
     expect(document.openapi).toBe('3.1.0');
@@ -27,18 +27,18 @@ describe('what is served without a key', () => {
   });
 
   test('the page, and what it loads', async () => {
-    const page = await fetch(`${url}/docs`);
+    const page = await stack.validatingFetch(`${url}/docs`);
     expect(page.headers.get('content-type')).toMatch(/^text\/html/);
     const links = [...(await page.text()).matchAll(/(?:src|href)="([^"]+)"/g)].map(([, link]) => link ?? '');
     for (const link of [...links, './docs/json']) {
-      const answer = await fetch(new URL(link, `${url}/docs`));
+      const answer = await stack.validatingFetch(new URL(link, `${url}/docs`));
       expect({ link, status: answer.status }).toEqual({ link, status: 200 });
     }
   });
 });
 
 test('every answer has a status that the document knows', async () => {
-  const document = (await (await fetch(`${url}/openapi.json`)).json()) as Document;
+  const document = (await (await stack.validatingFetch(`${url}/openapi.json`)).json()) as Document;
   const { id } = await stack.openai().responses.create({ model: 'demo', input: script('!say Hi.').text });
   const conversation = await stack.openai().conversations.create({ items: [{ role: 'user', content: 'Hi' }] });
   const item = (await stack.openai().conversations.items.list(conversation.id)).data[0];
@@ -65,5 +65,6 @@ function bodyFor(path: string): unknown {
   if (path.endsWith('/items')) return { items: [{ role: 'user', content: 'More.' }] };
   if (path === '/v1/conversations/{id}') return { metadata: {} };
   if (path === '/v1/conversations' || path.endsWith('/cancel')) return {};
+  if (path === '/v1/chat/completions') return { model: 'demo', messages: [{ role: 'user', content: 'Hi' }] };
   return { model: 'demo', input: 'Hi' };
 }

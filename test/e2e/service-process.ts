@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { ServiceRole } from '@tailrace/cli';
+import type { WireChecks } from '../harness/wire-checks.ts';
 
 /** How a process ended. */
 export interface Exit {
@@ -22,8 +23,12 @@ export interface ServiceProcess {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Starts a service with this environment, on a free port; resolves once it listens. */
-export async function startProcess(service: ServiceRole, env: Record<string, string>): Promise<ServiceProcess> {
+/** Starts a service with this environment, on a free port; resolves once it listens. `checks` judge its log. */
+export async function startProcess(
+  service: ServiceRole,
+  checks: WireChecks,
+  env: Record<string, string>,
+): Promise<ServiceProcess> {
   const script = fileURLToPath(new URL(`../../services/${service}/src/main.ts`, import.meta.url));
   const child = spawn(process.execPath, [script], {
     env: { ...process.env, LOG_LEVEL: 'info', ...env },
@@ -33,7 +38,7 @@ export async function startProcess(service: ServiceRole, env: Record<string, str
   const exited = new Promise<Exit>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }));
   });
-  const log = new ServiceLog(child);
+  const log = new ServiceLog(child, (line) => checks.logged(service, line));
   const url = await Promise.race([
     log.address,
     exited.then(({ code }) => {
@@ -58,11 +63,12 @@ class ServiceLog {
   readonly #messages = new Set<string>();
   readonly #waiting = new Map<string, () => void>();
 
-  constructor({ stdout }: ChildProcess) {
+  constructor({ stdout }: ChildProcess, judge: (line: string) => void) {
     if (!stdout) throw new Error('the output is not piped');
     const { promise, resolve } = Promise.withResolvers<string>();
     this.address = promise;
     createInterface(stdout).on('line', (line) => {
+      judge(line);
       const { address, msg } = JSON.parse(line) as { address?: string; msg: string };
       if (address) resolve(address);
       this.#messages.add(msg);

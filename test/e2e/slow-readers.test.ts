@@ -8,7 +8,7 @@ import { script } from '../harness/scripts.ts';
 import { readFrames } from '../harness/sse.ts';
 import { type TestStack, testStack } from '../harness/stack.ts';
 
-const READERS = 100;
+const READERS = 40;
 const PER_READER_BYTES = 256 * 1024;
 /** Collects garbage all the time: what is left is what is held. */
 const COLLECTING = `data:text/javascript,${encodeURIComponent(
@@ -27,7 +27,7 @@ beforeAll(async () => {
 afterAll(() => stack.stop());
 
 async function metricsOf(url: string): Promise<(name: string) => number> {
-  const text = await (await fetch(`${url}/metrics`)).text();
+  const text = await (await stack.validatingFetch(`${url}/metrics`)).text();
   return (name) => Number(new RegExp(`^${name}(?:\\{.*?\\})? (\\S+)$`, 'm').exec(text)?.[1]);
 }
 
@@ -41,14 +41,14 @@ async function heldBytes(streams: number): Promise<number> {
     async () => {
       const metric = await metricsOf(url);
       const held = metric('nodejs_heap_size_used_bytes') + metric('nodejs_external_memory_bytes');
-      const still = metric('tailrace_gateway_streams') === streams && Math.abs(held - before) < 512 * 1024;
+      const still = metric('tailrace_gateway_streams') === streams && Math.abs(held - before) < 1024 * 1024;
       calm = still ? calm + 1 : 0;
       before = held;
       // Collections and keep-alives have come and gone meanwhile.
       await new Promise((resolve) => setTimeout(resolve, 400));
-      return calm >= 5 && held;
+      return calm >= 3 && held;
     },
-    60_000,
+    120_000,
   );
 }
 
@@ -78,8 +78,8 @@ describe.each([
     ['!text 300 3', ...Array.from({ length: 6 }, () => output(2_000_000)), '!turn', '!text 3'],
   ],
 ])('a log of %s', (_, lines) => {
-  test('a hundred clients that never read cost little each, and nobody else anything', {
-    timeout: 180_000,
+  test('forty clients that never read cost little each, and nobody else anything', {
+    timeout: 300_000,
   }, async () => {
     const stream = await follow(stack, script(...lines).text);
     const { status } = await expectWhole(stack, stream);

@@ -27,8 +27,10 @@ export interface ConnectOptions extends ClientOptions {
   /** The base URL of a gateway. */
   url: string;
   apiKey: string;
-  /** Who judges the messages; nobody for names that the specification does not have. */
-  checks: WireChecks | null;
+  /** Who judges the messages. */
+  checks: WireChecks;
+  /** Whether there is more to judge than secrets: not for names that the specification does not have. True by default. */
+  isJudged?: boolean;
 }
 
 /** See the file's head. */
@@ -36,10 +38,12 @@ export class WebSocketClient {
   readonly socket: WebSocket;
   /** Settles with the code once the connection is closed. */
   readonly closed: Promise<number>;
+  readonly #checks: WireChecks;
   readonly #texts: string[] = [];
   #wake: (() => void) | undefined;
 
-  constructor({ url, apiKey, checks, ...options }: ConnectOptions) {
+  constructor({ url, apiKey, checks, isJudged = true, ...options }: ConnectOptions) {
+    this.#checks = checks;
     const headers = { authorization: `Bearer ${apiKey}`, ...options.headers };
     this.socket = new WebSocket(`${url.replace('http', 'ws')}/v1/responses`, { ...options, headers });
     this.closed = new Promise((resolve) => {
@@ -51,7 +55,7 @@ export class WebSocketClient {
     this.socket.on('message', (data, isBinary) => {
       if (isBinary) throw new Error('the server sends text only');
       const text = data.toString();
-      checks?.socketMessage(text);
+      checks.socketMessage(text, isJudged);
       this.#texts.push(text);
       this.#wake?.();
     });
@@ -66,7 +70,9 @@ export class WebSocketClient {
 
   /** Sends a `response.create`. */
   create(body: Record<string, unknown>): void {
-    this.socket.send(JSON.stringify({ type: 'response.create', model: 'demo', ...body }));
+    const text = JSON.stringify({ type: 'response.create', model: 'demo', ...body });
+    this.#checks.sent('/v1/responses', null, text);
+    this.socket.send(text);
   }
 
   /** The next message as text. */

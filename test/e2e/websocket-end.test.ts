@@ -28,13 +28,16 @@ afterEach(async () => {
 
 /** A gateway of the test's own, ready. */
 async function gatewayWith(env: Record<string, string>): Promise<ServiceProcess> {
-  const gateway = await startProcess('gateway', {
+  const gateway = await startProcess('gateway', stack.checks, {
     NATS_URL: stack.natsUrl,
     DATABASE_URL: stack.databaseUrl,
     TAILRACE_SECRET_KEY: SECRET,
     ...env,
   });
-  await eventually('the gateway is ready', async () => (await fetch(`${gateway.url}/readyz`)).status === 200);
+  await eventually(
+    'the gateway is ready',
+    async () => (await stack.validatingFetch(`${gateway.url}/readyz`)).status === 200,
+  );
   return gateway;
 }
 
@@ -45,7 +48,7 @@ async function connect({ url }: ServiceProcess, options: Partial<ConnectOptions>
 }
 
 async function streamsOf({ url }: ServiceProcess): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text();
+  const text = await (await stack.validatingFetch(`${url}/metrics`)).text();
   const line = text.split('\n').find((each) => each.startsWith('tailrace_gateway_streams '));
   return Number(line?.split(' ')[1]);
 }
@@ -105,7 +108,7 @@ describe('a client', () => {
     await stack.database.query("DELETE FROM registry_keys WHERE name = 'leaver'");
     await eventually('the key is not known any more', async () => {
       const headers = { authorization: `Bearer ${LEAVER_KEY}` };
-      return (await fetch(`${gateway.url}/v1/models`, { headers })).status === 401;
+      return (await stack.validatingFetch(`${gateway.url}/v1/models`, { headers })).status === 401;
     });
     const error = await client.refused({ input: 'And now?' });
     expect(error).toMatchObject({ status: 401, error: { type: 'authentication_error', code: 'invalid_api_key' } });

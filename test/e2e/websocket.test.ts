@@ -55,7 +55,7 @@ describe('a turn', () => {
   });
 
   test('tells the names that OpenAI’s clients know to those who ask for them when they connect', async () => {
-    const client = await connect({ checks: null, headers: { 'tailrace-event-names': 'openai' } });
+    const client = await connect({ isJudged: false, headers: { 'tailrace-event-names': 'openai' } });
     const { events } = await client.ask({ input: script('!reasoning 2', '!say So.').text });
     const names = events.map((event): string => event.type).filter((name) => name.includes('reasoning'));
     expect(names).toEqual([
@@ -195,12 +195,12 @@ describe('the upgrade', () => {
     const all: WebSocketClient[] = [];
     for (let count = 0; count < 50; count += 1) all.push(await connect({ gateway: 1 }));
     const headers = { authorization: `Bearer ${stack.apiKey}` };
-    const full = await fetch(`${stack.gateways[1]}/v1/models`, { headers });
+    const full = await stack.validatingFetch(`${stack.gateways[1]}/v1/models`, { headers });
     expect(full.status).toBe(503);
     await expect(connect({ gateway: 1 })).rejects.toThrow('503');
     await all[0]?.leave();
     await eventually('there is room', async () => {
-      return (await fetch(`${stack.gateways[1]}/v1/models`, { headers })).status === 200;
+      return (await stack.validatingFetch(`${stack.gateways[1]}/v1/models`, { headers })).status === 200;
     });
   });
 });

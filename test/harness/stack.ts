@@ -1,5 +1,5 @@
 /** A whole Tailrace of real processes for one test file, on a database and a NATS of its own. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Bus, connectBus, logStream, logSubject } from '@tailrace/bus';
@@ -11,6 +11,7 @@ import { inject } from 'vitest';
 import { makeDatabase } from './database.ts';
 import { stackNats } from './infra.ts';
 import { uuidOf } from './public-id.ts';
+import { type Secret, secretsOfAddress, secretsOfConfig, secretsOfEnvironment } from './secret-places.ts';
 import { namedSpecification } from './specification.ts';
 import { type Fetch, validatingFetch } from './validating-fetch.ts';
 import { startValidatingProxy, type ValidatingProxy } from './validating-proxy.ts';
@@ -26,8 +27,8 @@ export interface TestStackOptions {
 }
 
 /**
- * A stack with what tests need beside it. Everything that clients get through it is validated; `stop()` throws when
- * something was wrong.
+ * A stack with what tests need beside it. Everything that clients get through it is validated, and searched for secrets as
+ * its logs are; `stop()` throws when something was wrong.
  */
 export interface TestStack extends Stack {
   /** The official client, at one of the gateways. */
@@ -48,6 +49,8 @@ export interface TestStack extends Stack {
   /** Takes a response's log away, as its expiry does. */
   purgeLog(publicId: string): Promise<void>;
 }
+
+const SERVICES: readonly Role[] = ['gateway', 'orchestrator', 'model-caller', 'tool-runner'];
 
 /** What makes faults show quickly: a dead worker is noticed within a second or two. */
 const QUICK = { ACK_WAIT_MS: '1500', REDELIVER_MS: '100', KEEP_ALIVE_MS: '2000', LOG_LEVEL: 'info' };
@@ -75,6 +78,7 @@ export async function testStack(options: TestStackOptions = {}): Promise<TestSta
   if (demoModelUrl === undefined) throw new Error('a test stack has a demo model');
   const database = new pg.Pool({ connectionString: databaseUrl, max: 4 });
   const checks = new WireChecks(namedSpecification(process.env));
+  checks.secrets.learn(await secretsOf(stack, options));
   const validating = validatingFetch(fetch, checks);
   const gatewayUrl = (gateway: number) => {
     const url = stack.gateways[gateway];
@@ -116,9 +120,26 @@ export async function testStack(options: TestStackOptions = {}): Promise<TestSta
       await database.end();
       await stack.stop();
       await nats?.stop();
-      await rm(dataDir, { recursive: true, force: true });
       await validating.settled();
+      // The services have said their last, and tests have sent theirs.
+      await checks.secrets.scanLogs(join(dataDir, 'logs'), checks.violations);
+      await rm(dataDir, { recursive: true, force: true });
       checks.violations.throwIfAny();
     },
   };
+}
+
+/** What nobody may find in the stack's logs and answers, as far as it is known when it starts. */
+async function secretsOf(stack: Stack, { config = {}, env = {}, envFor }: TestStackOptions): Promise<Secret[]> {
+  const { secretKey } = JSON.parse(await readFile(join(stack.dataDir, 'keys.json'), 'utf8')) as { secretKey: string };
+  const ofServices = SERVICES.map((role) => envFor?.(role, 0) ?? {});
+  return [
+    { name: 'the key of the stack', value: stack.apiKey },
+    { name: "the operator's key", value: stack.adminKey },
+    { name: 'the key that seals secrets', value: secretKey },
+    ...secretsOfAddress('Postgres', stack.databaseUrl),
+    ...secretsOfAddress('NATS', stack.natsUrl),
+    ...[env, ...ofServices].flatMap(secretsOfEnvironment),
+    ...secretsOfConfig(config, { ...process.env, ...env, ...envFor?.('orchestrator', 0) }),
+  ];
 }

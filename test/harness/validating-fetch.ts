@@ -1,4 +1,4 @@
-import type { WireChecks } from './wire-checks.ts';
+import type { Tap, WireChecks } from './wire-checks.ts';
 
 /** What a client may take in place of the global `fetch`. */
 export type Fetch = typeof globalThis.fetch;
@@ -25,10 +25,11 @@ export function validatingFetch(baseFetch: Fetch, checks: WireChecks): Validatin
       const url = new URL(asked?.url ?? String(input));
       const headers = new Headers(init?.headers ?? asked?.headers);
       const method = (init?.method ?? asked?.method ?? 'GET').toUpperCase();
+      checks.sent(url.pathname, headers.get('authorization'), await textSent(init?.body ?? asked?.clone()));
       const response = await baseFetch(input, init);
       const request = { method, url, header: (name: string) => headers.get(name) };
-      const tap = checks.tap(request, response.status, response.headers.get('content-type'));
-      if (!tap || !response.body) return response;
+      const tap = checks.tap(request, response);
+      if (!response.body) return response;
       if (tap.streams) return throughTap(response, response.body, tap);
       const judged = readInto(response.clone(), tap).finally(() => open.delete(judged));
       open.add(judged);
@@ -37,7 +38,14 @@ export function validatingFetch(baseFetch: Fetch, checks: WireChecks): Validatin
   };
 }
 
-type Passing = Pick<NonNullable<ReturnType<WireChecks['tap']>>, 'chunk' | 'end'>;
+/** The body of a request; one that cannot be read twice is nobody's but the server's. */
+async function textSent(body: RequestInit['body'] | Request): Promise<string> {
+  if (typeof body === 'string') return body;
+  if (body instanceof Request) return body.text();
+  return body instanceof Uint8Array ? Buffer.from(body).toString() : '';
+}
+
+type Passing = Pick<Tap, 'chunk' | 'end'>;
 
 function throughTap(response: Response, body: NonNullable<Response['body']>, tap: Passing): Response {
   const passing = new TransformStream<Uint8Array, Uint8Array>({
@@ -53,13 +61,16 @@ function throughTap(response: Response, body: NonNullable<Response['body']>, tap
   return passed;
 }
 
-/** A body that breaks off is the client's to notice: there is nothing whole to judge. */
+/** A body that breaks off is the client's to notice: it is judged as far as it came, and has no end. */
 async function readInto(copy: Response, tap: Passing): Promise<void> {
-  const bytes = await copy.arrayBuffer().then(
-    (whole) => new Uint8Array(whole),
-    () => undefined,
-  );
-  if (!bytes) return;
-  tap.chunk(bytes);
-  tap.end();
+  const reader = copy.body?.getReader();
+  const next = () =>
+    reader?.read().then(
+      (piece) => piece,
+      () => undefined,
+    );
+  for (let piece = await next(); piece; piece = await next()) {
+    if (piece.done) return tap.end();
+    tap.chunk(piece.value);
+  }
 }

@@ -34,17 +34,27 @@ function pass(incoming: IncomingMessage, outgoing: ServerResponse, gateway: stri
   // What breaks on one side breaks on the other.
   onward.once('error', () => outgoing.destroy());
   outgoing.once('close', () => onward.destroy());
+  const parts: Buffer[] = [];
+  incoming.on('data', (bytes: Buffer) => parts.push(bytes));
+  incoming.once('end', () => {
+    checks.sent(url.pathname, headers.authorization ?? null, Buffer.concat(parts).toString());
+  });
   incoming.pipe(onward);
   onward.once('response', (answer) => {
     const header = (name: string) => {
       const value = headers[name];
       return typeof value === 'string' ? value : null;
     };
-    const tap = checks.tap({ method, url, header }, answer.statusCode ?? 0, answer.headers['content-type'] ?? null);
+    const told = new Headers(
+      Object.entries(answer.headersDistinct).flatMap(([name, values = []]) =>
+        values.map((value): [string, string] => [name, value]),
+      ),
+    );
+    const tap = checks.tap({ method, url, header }, { status: answer.statusCode ?? 0, headers: told });
     outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
     outgoing.flushHeaders();
-    answer.on('data', (bytes: Buffer) => tap?.chunk(bytes));
-    answer.once('end', () => tap?.end());
+    answer.on('data', (bytes: Buffer) => tap.chunk(bytes));
+    answer.once('end', () => tap.end());
     answer.once('error', () => outgoing.destroy());
     answer.pipe(outgoing);
   });

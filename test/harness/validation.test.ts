@@ -1,5 +1,6 @@
 /** The validation of what clients are sent, with faults planted into it. */
 import { readFileSync } from 'node:fs';
+import type { ResponseEvent, ResponseResource } from '@tailrace/protocol';
 import { describe, expect, test } from 'vitest';
 import { specification } from './specification.ts';
 import { validatingFetch } from './validating-fetch.ts';
@@ -44,6 +45,50 @@ async function judge(document: object, sent: Sent): Promise<{ found: readonly Vi
   await settled();
   return { found: checks.violations.list, read };
 }
+
+/** A stream in which a server was asked, and an agent was at work. */
+function beyond(events: readonly ResponseEvent[]): object[] {
+  const at = { item_id: 'mcp_1', output_index: 1 };
+  const place = { step_id: 'step_2', parent_step_id: 'step_1', agent: 'a', depth: 1 };
+  const added = [
+    { type: 'response.output_item.added', output_index: 1, item: { ...mcpCall, status: 'in_progress', arguments: '' } },
+    { type: 'response.mcp_call.in_progress', ...at },
+    { type: 'response.mcp_call_arguments.delta', ...at, delta: '{}' },
+    { type: 'response.mcp_call_arguments.done', ...at, arguments: '{}' },
+    { type: 'tailrace.progress', ...place, event: { type: 'response.mcp_call.completed', ...at } },
+    { type: 'response.mcp_call.completed', ...at },
+    { type: 'response.output_item.done', output_index: 1, item: mcpCall },
+  ];
+  const all = [...events.slice(0, -1), ...added, { type: 'response.completed', response: ended }];
+  return all.map((event, sequence_number) => ({ ...event, sequence_number }));
+}
+
+const mcpCall = {
+  type: 'mcp_call' as const,
+  id: 'mcp_1',
+  status: 'completed' as const,
+  server_label: 's',
+  name: 't',
+  arguments: '{}',
+  output: 'x',
+  error: null,
+  approval_request_id: null,
+};
+const ended: ResponseResource = {
+  ...responseOf('completed', [message('Hi', 'completed'), mcpCall]),
+  tools: [
+    {
+      type: 'mcp',
+      server_label: 's',
+      server_description: null,
+      server_url: null,
+      headers: null,
+      allowed_tools: null,
+      require_approval: 'never',
+    },
+  ],
+  tool_choice: { type: 'mcp', server_label: 's' },
+};
 
 const judgesIn = (found: readonly Violation[]): Judge[] => [...new Set(found.map(({ by }) => by))].sort();
 const both: Judge[] = ['schemas', 'specification'];
@@ -108,6 +153,29 @@ describe.each(documents)('with %s as the document', (_, document) => {
   test.each(answers)('%s that is not right is caught by each of the two validations', async (_, sent) => {
     const { found } = await judge(document, { contentType: 'application/json', ...sent });
     expect(judgesIn(found)).toEqual(both);
+  });
+
+  test('what comes of MCP servers and agents passes beside the document', async () => {
+    expect(await judge(document, { body: streamOf(beyond(GOOD)) })).toMatchObject({ found: [] });
+    const json = { contentType: 'application/json', method: 'GET', path: `/v1/responses/${ID}` };
+    expect(await judge(document, { ...json, body: JSON.stringify(ended) })).toMatchObject({ found: [] });
+    const page = { object: 'list', data: [mcpCall], first_id: 'mcp_1', last_id: 'mcp_1', has_more: false };
+    const listed = { ...json, body: JSON.stringify(page), path: `/v1/responses/${ID}/input_items` };
+    expect(await judge(document, listed)).toMatchObject({ found: [] });
+  });
+
+  test('and around it the document judges as ever', async () => {
+    const json = { contentType: 'application/json', method: 'GET', path: `/v1/responses/${ID}` };
+    const worse = [
+      { ...ended, truncation: 'maybe' },
+      { ...ended, output: [...ended.output, { type: 'thought', id: 'th_1' }] },
+      { ...ended, tools: [...ended.tools, { type: 'function', name: 5 }] },
+    ];
+    for (const body of worse) {
+      expect(judgesIn((await judge(document, { ...json, body: JSON.stringify(body) })).found)).toEqual(both);
+    }
+    const wrong = { ...ended, output: ended.output.map((item) => ({ ...item, server_label: 5 })) };
+    expect(judgesIn((await judge(document, { ...json, body: JSON.stringify(wrong) })).found)).toContain('schemas');
   });
 
   test('an error over a WebSocket', () => {
@@ -178,10 +246,9 @@ describe('the order of a stream', () => {
     checks.allowLostLogs();
     const tap = checks.tap(
       { method: 'GET', url: new URL(`http://127.0.0.1/v1/responses/${ID}`), header: () => null },
-      200,
-      'text/event-stream',
+      { status: 200, headers: new Headers({ 'content-type': 'text/event-stream' }) },
     );
-    tap?.chunk(
+    tap.chunk(
       Buffer.from(
         streamOf([
           at(0),
@@ -192,7 +259,7 @@ describe('the order of a stream', () => {
         ] as object[]),
       ),
     );
-    tap?.end();
+    tap.end();
     expect(checks.violations.list).toEqual([]);
   });
 });

@@ -1,10 +1,13 @@
-/** Who says that something is wrong: the project's own schemas, the specification document, or the order of a stream. */
-export type Judge = 'schemas' | 'specification' | 'stream';
+/**
+ * Who says that something is wrong: the project's own schemas, the specification document, the order of a stream, or the
+ * search for secrets.
+ */
+export type Judge = 'schemas' | 'specification' | 'stream' | 'secrets';
 
-/** One kind of thing that is wrong with what clients were sent. */
+/** One kind of thing that is wrong with what clients were sent, or with a log. */
 export interface Violation {
   by: Judge;
-  /** The first exchange that had it. */
+  /** The first exchange, or the log, that had it. */
   where: string;
   what: string;
   /** How often it was seen. */
@@ -14,7 +17,7 @@ export interface Violation {
 /** At most so many are shown in full. */
 const SHOWN = 25;
 
-/** What was wrong with anything that the clients of one stack were sent. */
+/** What was wrong with anything that one stack has sent to its clients, or logged. */
 export class Violations {
   readonly #found = new Map<string, Violation>();
 
@@ -37,6 +40,6 @@ export class Violations {
     });
     const more = this.#found.size - lines.length;
     if (more > 0) lines.push(`- and ${more} more`);
-    throw new Error(`Clients were sent what the API does not allow:\n${lines.join('\n')}`);
+    throw new Error(`What clients were sent, or a service has logged, is not what it may be:\n${lines.join('\n')}`);
   }
 }

@@ -16,6 +16,7 @@ import {
 import { z } from 'zod';
 import { stepList } from '../../services/gateway/src/step-tree.ts';
 import { deliveryList } from '../../services/gateway/src/webhook-deliveries.ts';
+import { isExtension, withoutExtensions } from './extensions.ts';
 import type { Specification } from './specification.ts';
 import type { Judge } from './violations.ts';
 
@@ -91,7 +92,7 @@ export class WireValues {
     const schema = Object.hasOwn(EVENT_SCHEMAS, type) ? EVENT_SCHEMAS[type as keyof typeof EVENT_SCHEMAS] : undefined;
     if (schema) this.#check(schema, value, report);
     else report('schemas', `there is no event ${type}`);
-    if (!this.#specification) return;
+    if (!this.#specification || isExtension(value)) return;
     const defined = this.#specification.eventSchema(type);
     if (defined === undefined) report('specification', `there is no event ${type}`);
     else this.#defined(defined, value, report);
@@ -113,7 +114,8 @@ export class WireValues {
   }
 
   #defined(schema: string, value: unknown, report: Report): void {
-    for (const problem of this.#specification?.problems(schema, value) ?? []) {
+    if (isExtension(value)) return;
+    for (const problem of this.#specification?.problems(schema, withoutExtensions(value)) ?? []) {
       report('specification', `${schema}: ${problem}`);
     }
   }

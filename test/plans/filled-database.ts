@@ -19,6 +19,9 @@ const ENDED = RESPONSES - 1_000;
 const idOf = (n: string, k: string) =>
   `(lpad(to_hex(1760000000000 + (${n}) * 25), 12, '0') || '7' || lpad(to_hex(${k}), 3, '0') || '8' || lpad(to_hex(${n}), 15, '0'))::uuid`;
 
+/** The calls of 100 days, one response after another. */
+const CALLED_AT = `(now() - (${RESPONSES} - n) * interval '86400 milliseconds')`;
+
 const FILL = `
   -- The references hold by construction; looking each of them up would take most of the time.
   SET session_replication_role = replica;
@@ -51,13 +54,16 @@ const FILL = `
   FROM generate_series(1, ${RESPONSES}) AS n, generate_series(1, 4) AS k,
     LATERAL (SELECT n <= ${ENDED} OR k < 4 AS ended) AS state;
 
-  INSERT INTO http_analytics (response_id, response_step_id, attempt, call, model, upstream, status, ttfb_ms, duration_ms,
-    input_tokens, output_tokens, recorded_at)
-  SELECT ${idOf('n', '0')}, ${idOf('n', 'k')}, 1, 1, 'demo', 'http://127.0.0.1:9100', 200, 5, 500, 20, 40, now()
+  INSERT INTO http_analytics (response_id, id, response_step_id, attempt, call, owner, key_name, endpoint, model, upstream,
+    status, ttfb_ms, first_token_ms, duration_ms, input_tokens, output_tokens, cost, started_at, recorded_at)
+  SELECT ${idOf('n', '0')}, ${idOf('n', 'k + 8')}, ${idOf('n', 'k')}, 1, 1, 'owner-' || n % 500, 'key-' || n % 500, 'responses',
+    'demo', 'http://127.0.0.1:9100', 200, 5, 9, 500, 20, 40, 0.0001, ${CALLED_AT}, ${CALLED_AT}
   FROM generate_series(1, ${RESPONSES}) AS n, (VALUES (1), (4)) AS model_steps (k);
 
-  INSERT INTO tool_call_analytics (response_id, response_step_id, attempt, call, tool, status, duration_ms, recorded_at)
-  SELECT ${idOf('n', '0')}, ${idOf('n', 'k')}, 1, 1, 'get_weather', 200, 50, now()
+  INSERT INTO tool_call_analytics (response_id, id, response_step_id, attempt, call, owner, key_name, tool, status,
+    duration_ms, started_at, recorded_at)
+  SELECT ${idOf('n', '0')}, ${idOf('n', 'k + 8')}, ${idOf('n', 'k')}, 1, 1, 'owner-' || n % 500, 'key-' || n % 500,
+    'get_weather', 200, 50, ${CALLED_AT}, ${CALLED_AT}
   FROM generate_series(1, ${RESPONSES}) AS n, (VALUES (2), (3)) AS tool_steps (k);
 
   SET session_replication_role = DEFAULT;`;

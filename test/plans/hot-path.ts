@@ -1,13 +1,15 @@
 /** The hot path as it is: the services' own functions, run against a database, with every statement they send kept. */
-import type { CreateCommand, ResultCommand } from '@tailrace/bus';
+import type { CallNote, CreateCommand, ResultCommand } from '@tailrace/bus';
 import type { RecordedItem, ResponseRecord, Step } from '@tailrace/chain';
 import { type Database, findItemOrigins, loadResponse, loadTurns, type Tables } from '@tailrace/database';
 import { itemId, newId, type ResponseId } from '@tailrace/protocol';
 import { Sealer } from '@tailrace/registry';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
+import { bookUnreported } from '../../services/orchestrator/src/book-unreported.ts';
 import type { StoreContext } from '../../services/orchestrator/src/context.ts';
 import { type Committed, createResponse } from '../../services/orchestrator/src/create-response.ts';
+import { forgetCalls } from '../../services/orchestrator/src/forget-calls.ts';
 import { dueResponses } from '../../services/orchestrator/src/janitor.ts';
 import { countAttempt, markStarted, recordResult } from '../../services/orchestrator/src/record-result.ts';
 import { silentResponses } from '../../services/orchestrator/src/sweep.ts';
@@ -28,11 +30,11 @@ export interface HotPath {
   record: ResponseRecord;
 }
 
-type Ended = Exclude<ResultCommand, { kind: 'started' }>;
+type Ended = Extract<ResultCommand, { kind: 'model_call' | 'tool_call' }>;
 
 const TOOLS = ['get_weather', 'get_time'];
 const SILENT_MS = 60_000;
-const RETENTION = { storedMs: 60_000, unstoredMs: 60_000 };
+const RETENTION = { storedMs: 60_000, unstoredMs: 60_000, analyticsMs: 60_000 };
 
 /** Takes a response through every operation of the hot path: created twice, a model call, two tools, a model call. */
 export async function runHotPath(filled: FilledDatabase): Promise<HotPath> {
@@ -56,6 +58,7 @@ export async function runHotPath(filled: FilledDatabase): Promise<HotPath> {
     const created = await run('create', () => createResponse(context, command));
     await run('create again', () => createResponse(context, command));
     const first = addressOf(command.id, created?.added[0]);
+    await run('unreported calls', () => bookUnreported(database, notesOf(first), 0));
     await run('started', () => markStarted(database, { kind: 'started', ...first }));
     const counted = await run('count attempt', () => countAttempt(database, command.id, 0));
     const again = addressOf(command.id, counted?.chain[0]);
@@ -71,6 +74,7 @@ export async function runHotPath(filled: FilledDatabase): Promise<HotPath> {
     const silent = await run('sweep', () => silentResponses({ database }, SILENT_MS).execute());
     await run('references', () => findItemOrigins(database, 'owner-0', [first.stepId, command.id]));
     await run('tidy', () => dueResponses({ database }).execute());
+    await run('forget calls', () => forgetCalls(database, 365 * 24 * 3_600_000, new AbortController().signal));
     // What this connection has scanned counts in the statistics now, not some seconds later.
     await pool.query('SELECT pg_stat_force_next_flush()');
     return { statements, found: { turns: turns.length, silent: silent.length }, record: ended.record };
@@ -100,6 +104,8 @@ function createCommand(previousResponseId: ResponseId): CreateCommand {
     conversationId: null,
     detached: false,
     bodyHash: null,
+    keyName: 'key-0',
+    limits: [],
     createdAt: now,
     askedAt: now,
     waitMs: 10_000,
@@ -114,6 +120,21 @@ function addressOf(
 ): Omit<Extract<ResultCommand, { kind: 'started' }>, 'kind'> {
   if (!step) throw new Error('there is no next step');
   return { responseId, stepId: step.id, attempt: step.attempt, startedAt: Date.now(), correlationId: '0'.repeat(32) };
+}
+
+function notesOf({ responseId, stepId, attempt }: ReturnType<typeof addressOf>): CallNote[] {
+  const now = Date.now();
+  const common = { responseId, stepId, attempt, call: 1, startedAt: now, by: null };
+  const upstream = {
+    model: 'demo',
+    upstream: 'http://127.0.0.1:9100',
+    upstreamModel: 'demo',
+    endpoint: 'responses' as const,
+  };
+  return [
+    { ...common, id: newId(now), target: { kind: 'model', ...upstream } },
+    { ...common, id: newId(now), stepId: newId(now), target: { kind: 'tool', tool: 'get_weather' } },
+  ];
 }
 
 function callItems(step: string): RecordedItem[] {
@@ -139,7 +160,14 @@ function textItems(step: string): RecordedItem[] {
 
 function modelReport(address: ReturnType<typeof addressOf>, items: RecordedItem[]): Ended {
   const call = { model: 'demo', upstream: 'http://127.0.0.1:9100', status: 200, ttfbMs: 5, durationMs: 50 };
-  const tokens = { inputTokens: 20, cachedTokens: 0, outputTokens: 5, reasoningTokens: 0 };
+  const tokens = {
+    inputTokens: 20,
+    cachedTokens: 0,
+    outputTokens: 5,
+    reasoningTokens: 0,
+    firstTokenMs: 9,
+    cost: 0.000_1,
+  };
   return {
     kind: 'model_call',
     ...address,
@@ -147,6 +175,7 @@ function modelReport(address: ReturnType<typeof addressOf>, items: RecordedItem[
     result: { items, finish: 'stop', usage: null },
     error: null,
     log: { streamSeq: 2, nextEvent: 10, cursor: 1 },
+    events: 8,
     calls: [{ ...call, ...tokens, errorCode: null }],
   };
 }

@@ -20,6 +20,9 @@ export interface BlobRef {
   blob: string;
 }
 
+/** Bytes that are made as they are needed, each time they are asked for. */
+export type Pieces = () => Iterable<Uint8Array>;
+
 /** What is too large for a NATS message, kept beside the streams for as long as the log is. */
 export class BlobStore {
   readonly #js: JetStreamClient;
@@ -39,16 +42,31 @@ export class BlobStore {
     await this.#bucket;
   }
 
-  /** Stores bytes under a new name. */
-  async put(bytes: Uint8Array): Promise<BlobRef> {
+  /** Stores bytes under a new name; `size` is how many they were. */
+  async put(bytes: Uint8Array | Pieces): Promise<BlobRef & { size: number }> {
     const name = randomUUID();
-    await (await this.#open()).putBlob({ name, options: { max_chunk_size: PIECE_BYTES } }, bytes);
-    return { blob: name };
+    const pieces = bytes instanceof Uint8Array ? () => [bytes] : bytes;
+    const bucket = await this.#open();
+    const { size } = await bucket.put(
+      { name, options: { max_chunk_size: PIECE_BYTES } },
+      ReadableStream.from(cut(pieces())),
+    );
+    return { blob: name, size };
   }
 
   /** The bytes of a reference; undefined once they have expired. */
   async get(ref: BlobRef): Promise<Uint8Array | undefined> {
-    return (await (await this.#open()).getBlob(ref.blob)) ?? undefined;
+    const found = await (await this.#open()).get(ref.blob);
+    if (!found) return undefined;
+    const bytes = Buffer.allocUnsafeSlow(found.info.size);
+    let at = 0;
+    for await (const piece of found.data) {
+      bytes.set(piece, at);
+      at += piece.length;
+    }
+    const error = await found.error;
+    if (error) throw error;
+    return bytes;
   }
 
   /** The same bytes piece by piece, each of which is fetched when it is asked for; undefined when they have expired. */
@@ -83,6 +101,13 @@ export class BlobStore {
       this.#bucket = undefined;
       throw error;
     }
+  }
+}
+
+/** The same bytes in pieces of which each fits into a message. */
+function* cut(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+  for (const piece of pieces) {
+    for (let at = 0; at < piece.length; at += PIECE_BYTES) yield piece.subarray(at, at + PIECE_BYTES);
   }
 }
 

@@ -2,6 +2,7 @@ import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManage
 import type { NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import { BlobStore } from './blob.ts';
+import { PayloadRoom } from './payload-room.ts';
 import { AckedPublisher } from './publisher.ts';
 
 /** What a process has of NATS: one connection, and what stands on it. */
@@ -11,6 +12,8 @@ export interface Bus {
   jsm: JetStreamManager;
   publisher: AckedPublisher;
   blobs: BlobStore;
+  /** What queues hold of large messages, all together. */
+  room: PayloadRoom;
   /** Whether the connection is up at this moment. */
   connected(): boolean;
   /** Calls back each time a lost connection has been made again. */
@@ -28,7 +31,11 @@ export interface BusOptions {
   name: string;
   /** Milliseconds until a JetStream publish or request without an answer counts as failed. */
   timeoutMs?: number;
+  /** Bytes of large messages that queues hold at once; 32 MiB by default. */
+  payloadBytes?: number;
 }
+
+const PAYLOAD_BYTES = 32 * 1024 * 1024;
 
 /** Connects, and goes on reconnecting for ever; the first connection is waited for just as patiently. */
 export async function connectBus(options: BusOptions): Promise<Bus> {
@@ -61,6 +68,7 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
     jsm,
     publisher,
     blobs: new BlobStore(js),
+    room: new PayloadRoom(options.payloadBytes ?? PAYLOAD_BYTES),
     connected: () => up && !nc.isClosed(),
     onReconnect(callback) {
       callbacks.add(callback);

@@ -5,7 +5,7 @@ import { nanos } from '@nats-io/nats-core';
 import type { Bus } from './connection.ts';
 import { contested } from './contested.ts';
 import { PauseWatch } from './pause-watch.ts';
-import { dropPayload } from './payload.ts';
+import { dropPayload, payloadSize } from './payload.ts';
 import { Pull } from './pull.ts';
 import type { QueueMessage } from './queue-message.ts';
 
@@ -50,6 +50,14 @@ export class StaleDelivery extends Error {
   }
 }
 
+/** The message had not been begun when its queue was closed: it goes to another process. */
+class QueueClosed extends Error {
+  constructor(durable: string) {
+    super(`consumer ${durable} is closed`);
+    this.name = 'QueueClosed';
+  }
+}
+
 const RECOVER_MS = { first: 100, most: 2_000 };
 
 /**
@@ -60,9 +68,12 @@ export class QueueConsumer {
   readonly #bus: Bus;
   readonly #options: QueueConsumerOptions;
   readonly #abort = new AbortController();
+  /** Aborted when no more messages are begun. */
+  readonly #closing = new AbortController();
   readonly #running = new Set<Promise<void>>();
   readonly #pauses: PauseWatch;
   #pull: Pull | undefined;
+  #stopListening: () => void = () => undefined;
   #recovering: Promise<void> | undefined;
   #stopping = false;
 
@@ -84,7 +95,8 @@ export class QueueConsumer {
     this.#pull = new Pull(this.#bus, {
       stream,
       durable,
-      free: () => limit - this.#running.size,
+      // What can only wait is better off with another process.
+      free: () => (this.#bus.room.full ? 0 : limit - this.#running.size),
       onMessage: (message) => this.#begin(message),
       onTrouble: (reason) => {
         this.#options.onError(new QueueTrouble(durable, reason), null);
@@ -92,12 +104,15 @@ export class QueueConsumer {
       },
     });
     this.#pull.ask();
+    this.#stopListening = this.#bus.room.onRoom(() => this.#pull?.ask());
   }
 
   /** Takes no more messages; waits for those under way up to `deadlineMs`, then aborts them, and they go to others. */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping = true;
+    this.#stopListening();
     this.#pull?.close();
+    this.#closing.abort(new QueueClosed(this.#options.durable));
     this.#pauses.close();
     await this.#recovering;
     const timer = setTimeout(() => this.#abort.abort(), deadlineMs);
@@ -137,16 +152,19 @@ export class QueueConsumer {
 
   async #work(message: QueueMessage): Promise<void> {
     const alive = setInterval(() => message.working(), Math.max(100, this.#options.ackWaitMs / 3));
+    let leave = () => {};
     try {
+      leave = await this.#bus.room.enter(payloadSize(message), this.#closing.signal);
       await this.#checkFresh(message);
       await this.#options.handle(message, this.#abort.signal);
       message.ack();
       await dropPayload(this.#bus, message);
     } catch (error) {
-      this.#options.onError(error, message);
+      if (!(error instanceof QueueClosed)) this.#options.onError(error, message);
       if (error instanceof StaleDelivery) return;
       message.nak(this.#stopping ? undefined : this.#backoff(message.deliveryCount));
     } finally {
+      leave();
       clearInterval(alive);
     }
   }

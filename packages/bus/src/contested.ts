@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { JetStreamApiError } from '@nats-io/jetstream';
-import { NoRespondersError, RequestError, TimeoutError } from '@nats-io/nats-core';
+import { isSilence } from './silence.ts';
 
 /** How often something is tried. Each try takes as long as a request may (`NATS_TIMEOUT_MS`), and the pause before the next. */
 const ATTEMPTS = 10;
@@ -33,5 +33,5 @@ export async function contested<T>(task: () => Promise<T>): Promise<T> {
 
 function isTemporary(error: unknown): boolean {
   if (error instanceof JetStreamApiError) return error.status >= 500 || NOT_YET.has(error.code);
-  return error instanceof TimeoutError || error instanceof NoRespondersError || error instanceof RequestError;
+  return isSilence(error);
 }

@@ -1,13 +1,27 @@
 /** NATS: subjects, streams, the messages between services, and the queues they travel in. */
 export { checkAccepting } from './accepting.ts';
-export { BlobExpired, BlobStore } from './blob.ts';
+export { BlobExpired, BlobStore, type Pieces } from './blob.ts';
 export { type Bus, type BusOptions, connectBus } from './connection.ts';
 export { QueueConsumer, type QueueConsumerOptions, QueueTrouble, StaleDelivery } from './consumer.ts';
 export { contested } from './contested.ts';
 export { type BusEnvironment, joinBus } from './join.ts';
 export {
+  type AdmitAnswer,
+  type AdmitQuestion,
+  LimitReached,
+  type LimitRefusal,
+  type RateLimit,
+  type RateState,
+  type Release,
+  type ScopeLimits,
+} from './limits.ts';
+export {
+  type AgentPlace,
   type Asked,
   type AskedCommand,
+  type CallMark,
+  type CallNote,
+  type CallTarget,
   type ConversationChange,
   type ConversationCommand,
   type CreateCommand,
@@ -23,6 +37,7 @@ export {
   type ResultCommand,
   type StepAnswer,
   type StepQuestion,
+  type StepWork,
   type ToolCallMeasure,
   type ToolWork,
   type UpstreamCall,
@@ -30,12 +45,32 @@ export {
 } from './messages.ts';
 export { type Done, OrchestratorClient, type OrchestratorClientOptions } from './orchestrator-client.ts';
 export { dropPayload, payloadOf, payloadPieces, publishPayload, publishUntilStored } from './payload.ts';
+export { PayloadRoom } from './payload-room.ts';
 export { AckedPublisher, PublishRejected, PublishUncertain, type StoredAck } from './publisher.ts';
 export { QueueMessage } from './queue-message.ts';
+export {
+  decodeRelay,
+  encodeRelay,
+  parseRelaySubject,
+  type RelayAnswer,
+  type RelayBegin,
+  type RelayFailure,
+  type RelayHead,
+  type RelayKind,
+  type RelayPlace,
+  type RelayWord,
+  relaySubject,
+} from './relay.ts';
+export type { RelayEndpoint, RelayWork } from './relay-work.ts';
+export { isSilence } from './silence.ts';
 export { ensureStreams, replicasFor, StreamMismatch, type StreamOptions } from './streams.ts';
 export {
+  ADMIN_SUBJECT,
+  ADMIT_SUBJECT,
   attachedSubject,
+  CALLS_STREAM,
   CHAIN_STREAM,
+  callSubject,
   cancelledSubject,
   chainDurable,
   chainSubject,
@@ -45,6 +80,8 @@ export {
   logSubject,
   type Partition,
   partitionOf,
+  RELEASE_SUBJECT,
+  REQUESTED_MCP,
   STEP_SUBJECT,
   subjectOf,
   tailSubject,

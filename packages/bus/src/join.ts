@@ -11,11 +11,17 @@ export interface BusEnvironment {
   /** Milliseconds. */
   LOG_MAX_AGE: number;
   DUPLICATE_WINDOW_MS: number;
+  QUEUE_PAYLOAD_BYTES?: number;
 }
 
 /** Connects a service, and sees to it that the streams are there. `name` shows in the server's monitoring. */
 export async function joinBus(environment: BusEnvironment, name: string): Promise<Bus> {
-  const bus = await connectBus({ url: environment.NATS_URL, name, timeoutMs: environment.NATS_TIMEOUT_MS });
+  const bus = await connectBus({
+    url: environment.NATS_URL,
+    name,
+    timeoutMs: environment.NATS_TIMEOUT_MS,
+    ...(environment.QUEUE_PAYLOAD_BYTES === undefined ? {} : { payloadBytes: environment.QUEUE_PAYLOAD_BYTES }),
+  });
   const options = {
     partitions: environment.PARTITIONS,
     replicas: environment.NATS_REPLICAS,

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { createInbox } from '@nats-io/nats-core';
 import { ApiError } from '@tailrace/protocol';
 import type { Bus } from './connection.ts';
+import { type AdmitAnswer, type AdmitQuestion, LimitReached, type RateLimit } from './limits.ts';
 import {
   type Asked,
   type AskedCommand,
@@ -16,7 +17,8 @@ import {
 } from './messages.ts';
 import { publishPayload } from './payload.ts';
 import { PublishRejected, PublishUncertain } from './publisher.ts';
-import { chainSubject, partitionOf } from './subjects.ts';
+import { isSilence } from './silence.ts';
+import { ADMIT_SUBJECT, chainSubject, partitionOf, RELEASE_SUBJECT } from './subjects.ts';
 
 /** How the orchestrator is asked. */
 export interface OrchestratorClientOptions {
@@ -80,6 +82,7 @@ export class OrchestratorClient {
     });
     try {
       const [reply] = await Promise.all([answer, stored]);
+      if (!reply.accepted && reply.limit) throw new LimitReached(reply.limit);
       if (!reply.accepted) throw ApiError.from(reply.error, reply.param);
       const { accepted: _accepted, ...done } = reply;
       return done;
@@ -87,5 +90,32 @@ export class OrchestratorClient {
       clearTimeout(timer);
       this.#waiting.delete(inbox);
     }
+  }
+
+  /**
+   * Asks for a call that is no response; tells whether its end has to be told, and where its limits stand.
+   * @throws LimitReached
+   * @throws ApiError `unavailable` when no answer comes in time.
+   */
+  async admit(question: Omit<AdmitQuestion, 'expiresAt'>): Promise<{ leased: boolean; rateLimit: RateLimit }> {
+    const { bus, timeoutMs } = this.#options;
+    const asked = { ...question, expiresAt: Date.now() + timeoutMs };
+    let answer: AdmitAnswer;
+    try {
+      const { data } = await bus.nc.request(ADMIT_SUBJECT, encodeMessage(asked), { timeout: timeoutMs });
+      answer = decodeMessage<AdmitAnswer>(ADMIT_SUBJECT, data);
+    } catch (error) {
+      if (!isSilence(error)) throw error;
+      // It may have been admitted all the same.
+      if (question.lease) this.release(question.id);
+      throw new ApiError('unavailable', { reason: 'its limits could not be looked up in time' }, { cause: error });
+    }
+    if (!answer.admitted) throw new LimitReached(answer.refusal);
+    return answer;
+  }
+
+  /** Tells that a call which was admitted is over. May be told any number of times. */
+  release(id: string): void {
+    this.#options.bus.nc.publish(RELEASE_SUBJECT, encodeMessage({ id }));
   }
 }

@@ -1,31 +1,38 @@
 /** A payload of any size: what does not fit into a message travels beside it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type MsgHdrs, headers as newHeaders } from '@nats-io/nats-core';
-import { BlobExpired } from './blob.ts';
+import { BlobExpired, type Pieces } from './blob.ts';
 import type { Bus } from './connection.ts';
 import { PublishRejected, PublishUncertain, type StoredAck } from './publisher.ts';
 
 const BLOB_HEADER = 'Tr-Blob';
+const SIZE_HEADER = 'Tr-Blob-Bytes';
 /** Room for the protocol line and the headers beside the payload. */
 const RESERVED_BYTES = 16 * 1024;
 
 /**
- * Publishes bytes of any size as one message; those beyond `inlineBytes` (by default what a message may hold) travel beside
- * it. Errors are those of the publisher.
+ * Publishes bytes of any size as one message; those beyond `inlineBytes` (by default what a message may hold), and those that
+ * come in pieces, travel beside it. Errors are those of the publisher.
  */
 export async function publishPayload(
   bus: Bus,
   subject: string,
-  bytes: Uint8Array,
+  bytes: Uint8Array | Pieces,
   headers?: MsgHdrs,
   inlineBytes = Number.POSITIVE_INFINITY,
 ): Promise<StoredAck> {
   const limit = Math.min(inlineBytes, (bus.nc.info?.max_payload ?? 1024 * 1024) - RESERVED_BYTES);
-  if (bytes.byteLength <= limit) return bus.publisher.publish(subject, bytes, headers);
-  const { blob } = await bus.blobs.put(bytes);
+  if (bytes instanceof Uint8Array && bytes.byteLength <= limit) return bus.publisher.publish(subject, bytes, headers);
+  const { blob, size } = await bus.blobs.put(bytes);
   const withRef = headers ?? newHeaders();
   withRef.set(BLOB_HEADER, blob);
+  withRef.set(SIZE_HEADER, String(size));
   return bus.publisher.publish(subject, new Uint8Array(0), withRef);
+}
+
+/** How many bytes {@link payloadOf} comes to. */
+export function payloadSize(message: { data: Uint8Array; headers?: MsgHdrs | undefined }): number {
+  return message.data.byteLength + Number(message.headers?.get(SIZE_HEADER) ?? 0);
 }
 
 /**

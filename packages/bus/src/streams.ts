@@ -10,7 +10,7 @@ import {
 } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
 import type { Bus } from './connection.ts';
-import { CHAIN_STREAM, DEAD_STREAM, DEAD_SUBJECT, logStream, WORK_STREAM } from './subjects.ts';
+import { CALLS_STREAM, CHAIN_STREAM, DEAD_STREAM, DEAD_SUBJECT, logStream, WORK_STREAM } from './subjects.ts';
 
 /** What an installation decides about its streams. */
 export interface StreamOptions {
@@ -47,6 +47,7 @@ export async function ensureStreams(bus: Bus, options: StreamOptions): Promise<v
   await ensureStream(bus.jsm, { ...queue, name: CHAIN_STREAM, subjects: ['tr.chain.>'] });
   await ensureStream(bus.jsm, { ...queue, name: WORK_STREAM, subjects: ['tr.work.>'] });
   await ensureStream(bus.jsm, { ...queue, name: DEAD_STREAM, subjects: [DEAD_SUBJECT] });
+  await ensureStream(bus.jsm, { ...queue, name: CALLS_STREAM, subjects: ['tr.calls.*'] });
   // The first one last: where it is, all of its installation are.
   for (let partition = options.partitions - 1; partition >= 0; partition -= 1) {
     await ensureStream(bus.jsm, {

@@ -35,20 +35,29 @@ export const DEAD_SUBJECT = `$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.${WORK_S
 export type ChainMessageKind = 'create' | 'result' | 'cancel' | 'delete' | 'conversation' | 'redrive';
 export const chainSubject = (partition: Partition, kind: ChainMessageKind): string => `tr.chain.${partition}.${kind}`;
 
+/** Notes of calls that are about to be made, until it is known that they are booked. */
+export const CALLS_STREAM = 'TR_CALLS';
+export const callSubject = (kind: 'model' | 'tool'): string => `tr.calls.${kind}`;
+
 /** Core NATS, unstored: a response has been cancelled; whoever works on it stops. */
 export const cancelledSubject = (id: ResponseId): string => `tr.ctl.cancel.${id}`;
 /** Core NATS, request and reply: asked by a gateway whose clients of a response have gone; one that has a client of it answers. */
 export const attachedSubject = (id: ResponseId): string => `tr.ctl.attached.${id}`;
 /** Core NATS, request and reply: where does this step stand? */
 export const STEP_SUBJECT = 'tr.ask.step';
+/** Core NATS, request and reply: may a call begin that is no response? */
+export const ADMIT_SUBJECT = 'tr.ask.admit';
+/** Core NATS, unstored: such a call is over. */
+export const RELEASE_SUBJECT = 'tr.ctl.release';
+/** Core NATS, request and reply: a change of the registry, sealed. */
+export const ADMIN_SUBJECT = 'tr.admin.change';
 /** The response that a subject of `tr.ctl.*` is about. */
 export const subjectOf = (control: string): ResponseId => control.slice(control.lastIndexOf('.') + 1);
 
-/** What a worker works on: a registered model, or a registered source of tools. */
-export interface WorkSource {
-  kind: 'model' | 'tool';
-  name: string;
-}
+/** What a worker works on: a registered model, a registered source of tools, or all MCP servers that requests name. */
+export type WorkSource = { kind: 'model' | 'tool'; name: string } | typeof REQUESTED_MCP;
+/** One queue for all of them: clients can name as many as they like. */
+export const REQUESTED_MCP = { kind: 'mcp', name: 'requested' } as const;
 export const workSubject = (source: WorkSource, lane: Lane): string =>
   `tr.work.${source.kind}.${lane}.${token(source.name)}`;
 export const workFilter = (source: WorkSource): string => `tr.work.${source.kind}.*.${token(source.name)}`;

@@ -6,9 +6,10 @@
  * clock tells by how much: those of two machines may differ by anything. So whoever waits is asked, unless both clocks agree
  * that the command has only just been sent.
  */
-import { NoRespondersError, RequestError, TimeoutError } from '@nats-io/nats-core';
+
 import type { Bus } from './connection.ts';
 import { type Asked, decodeMessage, type Waiting } from './messages.ts';
+import { isSilence } from './silence.ts';
 
 /** Milliseconds between the two clocks' times up to which a command is new. */
 const NEW_MS = 1_000;
@@ -23,8 +24,7 @@ export async function isWaitedFor(bus: Pick<Bus, 'nc'>, asked: Asked, redelivere
     const answer = await bus.nc.request(asked.replyTo, undefined, { timeout: ANSWER_MS });
     return decodeMessage<Waiting>(asked.replyTo, answer.data).waiting;
   } catch (error) {
-    const silent = error instanceof NoRespondersError || error instanceof RequestError || error instanceof TimeoutError;
-    if (silent) return false;
+    if (isSilence(error)) return false;
     throw error;
   }
 }

@@ -2,12 +2,14 @@ import type {
   ConversationId,
   CreateResponseBody,
   ErrorInfo,
+  FunctionToolParam,
   IncompleteReason,
   InputItem,
   KeptItem,
   ResponseId,
   ResponseStatus,
 } from '@tailrace/protocol';
+import type { McpTool } from './step.ts';
 
 /** A tool that the server runs, as it was when the request was accepted. */
 export interface ServerTool {
@@ -15,11 +17,58 @@ export interface ServerTool {
   description: string | null;
   /** JSON schema of the arguments. */
   parameters: Record<string, unknown> | null;
+  /** There for a tool that is a model with tools of its own. */
+  agent?: Agent;
+}
+
+/** A sub-loop that a tool opens below its call. */
+export interface Agent {
+  model: string;
+  instructions: string | null;
+  /** Names among the request's `server_tools` and `inner_tools`. */
+  tools: string[];
+  /** Labels among the request's `mcp_servers`. */
+  mcp_servers: string[];
+  /** The most model calls of one run. */
+  max_iterations: number;
+  /** The most tool calls of one run; null for no bound of its own. */
+  max_tool_calls: number | null;
+  /** Tokens that the model's window holds, where the operator has said so. */
+  context_window: number | null;
+  /** Milliseconds after which a run begins nothing more; null for no bound of its own. */
+  timeout_ms: number | null;
+}
+
+/** Which calls of an MCP server a client has to approve first. */
+export type ApprovalPolicy = 'always' | 'never' | { always: string[]; never: string[] };
+
+/** A server of tools that speaks the Model Context Protocol, as it was when the request was accepted. */
+export interface McpServer {
+  /** Unique among the request's servers. */
+  label: string;
+  /** What the model is told of the server; null for nothing. */
+  description: string | null;
+  /**
+   * Where it is: what the operator has registered under that name, or what the client has given. Values of `headers` are
+   * sealed.
+   */
+  at: { registered: string } | { url: string; headers: Record<string, string> };
+  /** The tools of the server that may be called; null for all. */
+  allowed_tools: string[] | null;
+  require_approval: ApprovalPolicy;
+  /** Whether only agents use it. */
+  inner: boolean;
 }
 
 /** What the server decides about a request once, beside what the client sent. */
 interface Decisions {
+  /** What the model at the top is offered. */
   server_tools: ServerTool[];
+  /** What only agents are offered. */
+  inner_tools?: ServerTool[];
+  mcp_servers?: McpServer[];
+  /** The deepest scope that an agent may open; the response's own is 0. */
+  max_depth?: number;
   /** The most model calls in one scope. */
   max_iterations: number;
   /** Items before the input that are stored nowhere else. */
@@ -32,13 +81,40 @@ interface Decisions {
   purpose?: 'compaction';
 }
 
-type Body<Item> = Omit<CreateResponseBody, 'input' | 'stream' | 'stream_options'> & { input: Item[] };
+/** What a client sent, normalised. Of its tools only the functions: MCP servers, whose headers are secret, are `mcp_servers`. */
+type Body<Item> = Omit<CreateResponseBody, 'input' | 'stream' | 'stream_options' | 'tools'> & {
+  input: Item[];
+  tools?: FunctionToolParam[] | null | undefined;
+};
 
 /** A request as a gateway hands it over: its references have not been looked up yet. */
 export type SubmittedRequest = Decisions & { body: Body<InputItem> };
 
+/** What the turns before a response have left open, or made known, of MCP servers. */
+export interface McpMemory {
+  /** What servers, by their labels, have said that they can do. They are not asked again. */
+  lists: { server: string; tools: McpTool[] }[];
+  /** The calls that the input approves, and that have not been made. */
+  approved: ApprovedCall[];
+}
+
+/** A call of a server's tool that the client has approved. */
+export interface ApprovedCall {
+  /** The id of the approval request. */
+  approval: string;
+  /** The server's label. */
+  server: string;
+  /** The server's own name of the tool. */
+  name: string;
+  arguments: string;
+}
+
 /** A request as it was accepted: what the client sent, normalised, and what the server decided about it once. */
-export type AcceptedRequest = Decisions & { body: Body<KeptItem> };
+export type AcceptedRequest = Decisions & {
+  body: Body<KeptItem>;
+  /** See `recall`; left out when there is nothing. */
+  mcp_memory?: McpMemory;
+};
 
 /** Whether a response is kept for later reading, which is what clients get unless they say otherwise. */
 export function isStored(request: AcceptedRequest | SubmittedRequest): boolean {

@@ -3,18 +3,18 @@ import {
   type EchoedFormat,
   type EchoedTool,
   ERRORS,
-  errorInfo,
-  itemId,
-  type OutputFunctionCallOutput,
-  type OutputItem,
+  type ModelItem,
   publicConversationId,
   publicResponseId,
   type ResponseResource,
   type TextFormat,
+  type ToolItem,
   type Usage,
 } from '@tailrace/protocol';
-import { type AcceptedRequest, hasEnded, type ResponseRecord } from './accepted.ts';
-import { resultOf, type Step, stepsOf, type ToolStep } from './step.ts';
+import { type AcceptedRequest, hasEnded, type McpServer, type ResponseRecord } from './accepted.ts';
+import { parametersOfTool } from './offer.ts';
+import { type ModelStep, resultOf, type Scope, type Step, stepsOf, type ToolStep } from './step.ts';
+import { toolItem } from './tool-item.ts';
 
 /** What `GET /v1/responses/{id}` returns (I3). The usage is told at the end, as in the events. */
 export function assemble(record: ResponseRecord, chain: readonly Step[]): ResponseResource {
@@ -74,52 +74,18 @@ export function initialResource(record: ResponseRecord): ResponseResource {
 }
 
 /** An output item with the step it comes from. Its index in the list is its `output_index`. */
-export interface PlacedItem {
-  step: Step;
-  item: OutputItem;
-}
+export type PlacedItem = { step: ModelStep; item: ModelItem } | { step: ToolStep; item: ToolItem };
 
-/** The output in its order: what each model call produced, then the outputs of its calls, in the order of the calls. */
-export function outputOf(chain: readonly Step[]): PlacedItem[] {
-  return stepsOf(chain, null).flatMap((step): PlacedItem[] => {
-    if (step.kind === 'tool_call') return [{ step, item: toolOutputItem(step) }];
-    const { outcome } = step;
-    return (resultOf(outcome)?.items ?? []).map(({ item }) => ({ step, item }));
+/**
+ * The output of a scope in its order: what each model call produced, then the items of its calls, in the order of the
+ * calls. That of the response is the output of its own scope; an agent's is shown as progress alone.
+ */
+export function outputOf(chain: readonly Step[], scope: Scope = null): PlacedItem[] {
+  return stepsOf(chain, scope).flatMap((step): PlacedItem[] => {
+    if (step.kind === 'tool_call') return [{ step, item: toolItem(step) }];
+    const items = resultOf(step.outcome)?.items ?? [];
+    return items.flatMap(({ item, held_back }) => (held_back ? [] : [{ step, item }]));
   });
-}
-
-/** The `function_call_output` item of a tool step, in progress until the step has ended. */
-export function toolOutputItem(step: ToolStep): OutputFunctionCallOutput {
-  const base = {
-    type: 'function_call_output',
-    id: itemId('function_call_output', step.id, 0),
-    call_id: step.request.call_id,
-  } as const;
-  switch (step.outcome.state) {
-    case 'pending':
-    case 'processing':
-      return { ...base, output: '', status: 'in_progress' };
-    case 'canceled':
-      return { ...base, output: '', status: 'incomplete' };
-    case 'completed':
-    case 'failed':
-      return { ...base, output: toolOutputText(step), status: 'completed' };
-  }
-}
-
-/** What the model reads as the output of a call: the tool's output, or its error. Empty while the call runs. */
-export function toolOutputText(step: ToolStep): string {
-  switch (step.outcome.state) {
-    case 'completed':
-      return step.outcome.result.output;
-    case 'failed':
-      return JSON.stringify({ error: step.outcome.error });
-    case 'canceled':
-      return JSON.stringify({ error: errorInfo('response_cancelled') });
-    case 'pending':
-    case 'processing':
-      return '';
-  }
 }
 
 /** The tokens of all model calls of a chain, at every depth. */
@@ -139,9 +105,9 @@ function requestedTier(request: AcceptedRequest): string {
   return request.body.service_tier ?? 'auto';
 }
 
-/** What the last upstream that told anything says it gave. */
+/** What the last upstream that told anything of the response's own model calls says it gave. */
 function servedTier(chain: readonly Step[]): string {
-  const told = chain.flatMap((step) =>
+  const told = stepsOf(chain, null).flatMap((step) =>
     step.kind === 'model_call' ? (resultOf(step.outcome)?.service_tier ?? []) : [],
   );
   return told.at(-1) ?? 'default';
@@ -162,14 +128,35 @@ function echoedTools(request: AcceptedRequest): EchoedTool[] {
     parameters: tool.parameters ?? null,
     strict: tool.strict ?? null,
   }));
-  const server = request.server_tools.map(({ name, description, parameters }) => ({
+  const server = request.server_tools.map((tool) => ({
     type: 'function' as const,
-    name,
-    description,
-    parameters,
+    name: tool.name,
+    description: tool.description,
+    parameters: parametersOfTool(tool),
     strict: false,
   }));
-  return [...client, ...server];
+  const servers = (request.mcp_servers ?? []).filter((each) => !each.inner).map(echoedServer);
+  return [...client, ...servers, ...server];
+}
+
+function echoedServer({ label, description, at, allowed_tools, require_approval: policy }: McpServer): EchoedTool {
+  const named = (tool_names: string[]) => ({ tool_names });
+  return {
+    type: 'mcp',
+    server_label: label,
+    server_description: description,
+    server_url: 'registered' in at ? null : originOf(at.url),
+    headers: null,
+    allowed_tools,
+    require_approval:
+      typeof policy === 'string' ? policy : { always: named(policy.always), never: named(policy.never) },
+  };
+}
+
+/** Paths, queries and user names may be secret. */
+function originOf(url: string): string {
+  const { origin, href } = new URL(url);
+  return href === `${origin}/` ? href : `${origin}/<redacted>`;
 }
 
 function seconds(milliseconds: number): number {

@@ -1,29 +1,37 @@
 /** The chain: its steps, what follows from them, and what they amount to. Pure; no I/O. */
 export {
   type AcceptedRequest,
+  type Agent,
+  type ApprovalPolicy,
+  type ApprovedCall,
   hasEnded,
   isStored,
+  type McpMemory,
+  type McpServer,
   type ResponseRecord,
   type ServerTool,
   type SubmittedRequest,
 } from './accepted.ts';
-export { assemble, initialResource, outputOf, type PlacedItem, toolOutputText, usageOf } from './assemble.ts';
+export { liveCalls } from './answer.ts';
+export { assemble, initialResource, outputOf, type PlacedItem, usageOf } from './assemble.ts';
 export { attemptOf, isOfLaterMessage, nextMessageAttempt } from './attempt.ts';
 export { closeItem } from './close-item.ts';
-export { type Action, liveCalls, type NewStep, nextAction, outputTokensLeft } from './next-action.ts';
+export type { Transition, TransitionContext } from './entry.ts';
+export { needsRecall, recall } from './mcp-memory.ts';
+export { allows, needsApproval } from './mcp-server.ts';
+export type { CheckArguments, NewStep } from './new-steps.ts';
+export { type Action, nextAction, outputTokensLeft } from './next-action.ts';
+export { heldBackTools, mcpServerOf, type Offered, offerOf, parametersOf } from './offer.ts';
 export { project } from './project.ts';
-export {
-  type OpenCompaction,
-  type Prompt,
-  type PromptItem,
-  type PromptTool,
-  prompt,
-  promptItems,
-  type Turn,
-} from './prompt.ts';
+export { type Prompt, type PromptTool, prompt } from './prompt.ts';
+export { type OpenCompaction, type PromptItem, promptItems, type Turn } from './prompt-items.ts';
+export { type AgentPlace, agentPlaceOf, contextWindowOf, progressEvent, stepsBelow } from './scope.ts';
 export {
   type FinishReason,
+  isScopeStep,
   isTerminal,
+  type McpAct,
+  type McpTool,
   type ModelCallRequest,
   type ModelResult,
   type ModelStep,
@@ -37,6 +45,7 @@ export {
   type ToolResult,
   type ToolStep,
 } from './step.ts';
+export { toolOutputText } from './tool-item.ts';
 export {
   begin,
   cancel,
@@ -44,8 +53,6 @@ export {
   type Published,
   recordOutcome,
   type StepOutcome,
-  type Transition,
-  type TransitionContext,
 } from './transition.ts';
 export { type CountTokens, fitPrompt } from './truncate.ts';
 export { itemsOfTurns, turnItems } from './turn-items.ts';

@@ -2,23 +2,14 @@
  * What a model is told: the conversation that a chain and the turns before it amount to, in the terms of Open Responses.
  * Pure, and free of any upstream's dialect.
  */
-import type { FunctionToolParam, InputContent, KeptItem, OutputContent, TextFormat } from '@tailrace/protocol';
+import type { TextFormat, ToolChoice } from '@tailrace/protocol';
 import type { AcceptedRequest } from './accepted.ts';
-import { toolOutputText } from './assemble.ts';
-import { liveCalls, outputTokensLeft } from './next-action.ts';
-import { type ModelResult, type Step, stepsOf } from './step.ts';
-
-/** An item of what a model is told. Call ids are the upstream's own, where it made the call. */
-export type PromptItem =
-  | {
-      type: 'message';
-      role: 'user' | 'assistant' | 'system' | 'developer';
-      content: string | InputContent[];
-      phase?: 'commentary' | 'final_answer';
-    }
-  | { type: 'function_call'; call_id: string; name: string; arguments: string }
-  | { type: 'function_call_output'; call_id: string; output: string | InputContent[] }
-  | { type: 'reasoning'; summary: string[]; content: string[]; encrypted_content: string | null };
+import { descriptionOf } from './mcp-server.ts';
+import { outputTokensLeft } from './next-action.ts';
+import { type Offered, offerOf, parametersOfTool } from './offer.ts';
+import { agentItems, type OpenCompaction, type PromptItem, promptItems, type Turn } from './prompt-items.ts';
+import { rulesOf } from './scope.ts';
+import { type Scope, type Step, stepsOf } from './step.ts';
 
 /** A tool that a model may call. */
 export interface PromptTool {
@@ -60,28 +51,35 @@ export interface Prompt {
   user: string | null;
 }
 
-/** Something that was said earlier: items as they are, and what a response made of them. */
-export interface Turn {
-  items: readonly KeptItem[];
-  chain: readonly Step[];
-}
-
-/** The text in a compaction item. */
-export type OpenCompaction = (encrypted: string) => string;
-
 /**
- * The request of the next model call at the top level of a response. Instructions are those of the response alone; a tool
- * choice that forces a call holds for its first model call only, or the loop could never end.
+ * The request of the next model call in a scope. Instructions are those of the response alone, or of the agent; a tool
+ * choice that forces a call holds for the response's first model call only, or the loop could never end. What a request
+ * says of how its model shall answer does not reach the agents below it.
  */
 export function prompt(
   request: AcceptedRequest,
   chain: readonly Step[],
+  scope: Scope,
+  history: readonly Turn[],
+  open: OpenCompaction,
+): Prompt {
+  const offer = [...offerOf(request, chain, scope)];
+  return scope === null
+    ? responsePrompt(request, chain, offer, history, open)
+    : agentPrompt(request, chain, offer, scope);
+}
+
+type Offer = readonly (readonly [name: string, offered: Offered])[];
+
+function responsePrompt(
+  request: AcceptedRequest,
+  chain: readonly Step[],
+  offer: Offer,
   history: readonly Turn[],
   open: OpenCompaction,
 ): Prompt {
   const { body } = request;
-  const called = stepsOf(chain, null).some((step) => step.kind === 'tool_call');
-  const tools = promptTools(request);
+  const { tools, tool_choice, permitted } = chosen(request, chain, offer);
   const logprobs = body.include?.includes('message.output_text.logprobs') ?? false;
   const top = body.top_logprobs ?? 0;
   const items = promptItems([...history, { items: [...(request.context ?? []), ...body.input], chain }], open);
@@ -89,10 +87,10 @@ export function prompt(
     instructions: body.instructions ?? null,
     items: request.purpose === 'compaction' ? withEveryCallAnswered(items) : items,
     tools,
-    tool_choice: tools.length === 0 ? null : choiceOf(request, called),
-    permitted: permittedTools(request),
+    tool_choice: tools.length === 0 ? null : tool_choice,
+    permitted,
     parallel_tool_calls: tools.length === 0 ? null : (body.parallel_tool_calls ?? null),
-    max_output_tokens: outputTokensLeft(request, stepsOf(chain, null)),
+    max_output_tokens: outputTokensLeft(request, chain, null),
     temperature: body.temperature ?? null,
     top_p: body.top_p ?? null,
     presence_penalty: body.presence_penalty ?? null,
@@ -103,21 +101,44 @@ export function prompt(
     effort: body.reasoning?.effort ?? null,
     summary: body.reasoning?.summary ?? null,
     encrypted_reasoning: body.include?.includes('reasoning.encrypted_content') ?? false,
-    obfuscate: request.obfuscate ?? false,
-    service_tier: body.service_tier ?? null,
     prompt_cache_key: body.prompt_cache_key ?? null,
-    safety_identifier: body.safety_identifier ?? null,
-    user: body.user ?? null,
+    ...ofWhom(request),
   };
 }
 
-/** Everything that was said, in its order. */
-export function promptItems(turns: readonly Turn[], open: OpenCompaction): PromptItem[] {
-  const upstreamIds = new Map(turns.flatMap(({ chain }) => upstreamCallIds(chain)));
-  return turns.flatMap(({ items, chain }) => [
-    ...items.flatMap((item) => givenItem(item, upstreamIds, open)),
-    ...stepsOf(chain, null).flatMap((step) => stepItems(step, upstreamIds)),
-  ]);
+function agentPrompt(request: AcceptedRequest, chain: readonly Step[], offer: Offer, scope: Scope): Prompt {
+  return {
+    instructions: rulesOf(request, chain, scope).instructions,
+    items: agentItems(chain, scope),
+    tools: offer.map(promptTool),
+    tool_choice: null,
+    permitted: null,
+    parallel_tool_calls: null,
+    max_output_tokens: null,
+    temperature: null,
+    top_p: null,
+    presence_penalty: null,
+    frequency_penalty: null,
+    top_logprobs: null,
+    format: null,
+    verbosity: null,
+    effort: null,
+    summary: null,
+    encrypted_reasoning: false,
+    prompt_cache_key: null,
+    ...ofWhom(request),
+  };
+}
+
+/** Who asks, and how it is served: the same for all models that work at a response. */
+function ofWhom(request: AcceptedRequest) {
+  const { service_tier, safety_identifier, user } = request.body;
+  return {
+    obfuscate: request.obfuscate ?? false,
+    service_tier: service_tier ?? null,
+    safety_identifier: safety_identifier ?? null,
+    user: user ?? null,
+  };
 }
 
 /**
@@ -144,110 +165,71 @@ function withEveryCallAnswered(items: readonly PromptItem[]): PromptItem[] {
 
 const OPEN_CALL = 'There is no output of this call yet.';
 
-type CallIds = ReadonlyMap<string, string>;
-
-function upstreamCallIds(chain: readonly Step[]): [string, string][] {
-  return chain.flatMap((step) => {
-    if (step.kind !== 'model_call' || step.outcome.state !== 'completed') return [];
-    return step.outcome.result.items.flatMap(({ item, upstream_call_id }): [string, string][] =>
-      item.type === 'function_call' && upstream_call_id ? [[item.call_id, upstream_call_id]] : [],
-    );
-  });
-}
-
-function givenItem(item: KeptItem, ids: CallIds, open: OpenCompaction): PromptItem[] {
-  switch (item.type) {
-    case 'message': {
-      const { type, role, content, phase } = item;
-      return [{ type, role, content, ...(phase ? { phase } : {}) }];
+/** The tools that a choice leaves, and which of them it demands. */
+function chosen(
+  request: AcceptedRequest,
+  chain: readonly Step[],
+  offer: Offer,
+): Pick<Prompt, 'tools' | 'tool_choice' | 'permitted'> {
+  const choice = request.body.tool_choice ?? null;
+  const all = { tools: offer.map(promptTool), permitted: null };
+  if (choice === null) return { ...all, tool_choice: null };
+  // A call that was forced has been made once the model has answered.
+  const answered = stepsOf(chain, null).some(
+    (step) => step.kind === 'model_call' && step.outcome.state === 'completed',
+  );
+  const demand = (mode: 'auto' | 'none' | 'required') => (answered && mode === 'required' ? 'auto' : mode);
+  if (typeof choice === 'string')
+    return { ...all, permitted: choice === 'none' ? [] : null, tool_choice: demand(choice) };
+  switch (choice.type) {
+    case 'function':
+      return { ...all, tool_choice: answered ? 'auto' : { name: choice.name } };
+    case 'mcp': {
+      const left = offer.filter((each) => isNamedBy(choice, each));
+      const [only, ...others] = left;
+      if (answered || only === undefined) return { ...all, tool_choice: 'auto' };
+      if (others.length === 0) return { ...all, tool_choice: { name: only[0] } };
+      return { tools: left.map(promptTool), permitted: left.map(([name]) => name), tool_choice: 'required' };
     }
-    case 'function_call': {
-      const { type, call_id, name, arguments: text } = item;
-      return [{ type, call_id: ids.get(call_id) ?? call_id, name, arguments: text }];
-    }
-    case 'function_call_output': {
-      const { type, call_id, output } = item;
-      return [{ type, call_id: ids.get(call_id) ?? call_id, output }];
-    }
-    case 'reasoning':
-      return [
-        {
-          type: item.type,
-          summary: item.summary.map((part) => part.text),
-          content: (item.content ?? []).map((part) => part.text),
-          encrypted_content: item.encrypted_content ?? null,
-        },
-      ];
-    case 'compaction': {
-      const summary = open(item.encrypted_content);
-      return [{ type: 'message', role: 'user', content: `Summary of the conversation so far:\n\n${summary}` }];
+    case 'allowed_tools': {
+      const left = offer.filter((each) => choice.tools.some((tool) => isNamedBy(tool, each)));
+      const { mode } = choice;
+      const permitted = mode === 'none' ? [] : left.map(([name]) => name);
+      return { tools: left.map(promptTool), permitted, tool_choice: demand(mode) };
     }
   }
 }
 
-function stepItems(step: Step, ids: CallIds): PromptItem[] {
-  if (step.kind === 'tool_call') {
-    const { call_id } = step.request;
-    return [{ type: 'function_call_output', call_id: ids.get(call_id) ?? call_id, output: toolOutputText(step) }];
+type NamedTool = Extract<ToolChoice, { type: 'function' | 'mcp' }>;
+
+function isNamedBy(choice: NamedTool, [name, offered]: Offer[number]): boolean {
+  switch (choice.type) {
+    case 'function':
+      return choice.name === name;
+    case 'mcp': {
+      if (offered.by !== 'mcp' || offered.server.label !== choice.server_label) return false;
+      return (choice.name ?? null) === null || choice.name === offered.tool.name;
+    }
   }
-  return step.outcome.state === 'completed' ? answerItems(step.outcome.result, ids) : [];
 }
 
-/** What a model call produced, its text in one piece before its calls, as upstreams expect it back. */
-function answerItems(result: ModelResult, ids: CallIds): PromptItem[] {
-  const stands = result.items.filter(({ superseded }) => !superseded).map(({ item }) => item);
-  const reasoning = stands.flatMap((item): PromptItem[] => {
-    if (item.type !== 'reasoning') return [];
-    const { type, summary, content, encrypted_content } = item;
-    const texts = (parts: readonly { text: string }[]) => parts.map((part) => part.text);
-    const encrypted = encrypted_content ?? null;
-    return [{ type, summary: texts(summary), content: texts(content), encrypted_content: encrypted }];
-  });
-  const text = stands.map((item) => (item.type === 'message' ? item.content.map(outputText).join('') : '')).join('');
-  const calls = liveCalls(result).map(({ call_id, name, arguments: json }): PromptItem => {
-    return { type: 'function_call', call_id: ids.get(call_id) ?? call_id, name, arguments: json };
-  });
-  return [
-    ...reasoning,
-    ...(text === '' ? [] : [{ type: 'message' as const, role: 'assistant' as const, content: text }]),
-    ...calls,
-  ];
-}
-
-function outputText(part: OutputContent): string {
-  return part.type === 'refusal' ? part.refusal : part.text;
-}
-
-function promptTools(request: AcceptedRequest): PromptTool[] {
-  const client = (request.body.tools ?? []).map(({ name, description, parameters, strict }: FunctionToolParam) => ({
-    name,
-    description: description ?? null,
-    parameters: parameters ?? null,
-    strict: strict ?? null,
-  }));
-  const server = request.server_tools.map((tool) => ({ ...tool, strict: null }));
-  const allowed = allowedNames(request);
-  return [...client, ...server].filter((tool) => allowed === null || allowed.includes(tool.name));
-}
-
-/** The names that `allowed_tools` leaves; null when the request does not use it. */
-function allowedNames(request: AcceptedRequest): string[] | null {
-  const choice = request.body.tool_choice;
-  return typeof choice === 'object' && choice?.type === 'allowed_tools' ? choice.tools.map((tool) => tool.name) : null;
-}
-
-function permittedTools(request: AcceptedRequest): string[] | null {
-  const choice = request.body.tool_choice;
-  if (choice === 'none') return [];
-  if (typeof choice !== 'object' || choice === null || choice.type !== 'allowed_tools') return null;
-  return choice.mode === 'none' ? [] : choice.tools.map((tool) => tool.name);
-}
-
-function choiceOf(request: AcceptedRequest, called: boolean): Prompt['tool_choice'] {
-  const choice = request.body.tool_choice;
-  if (choice === null || choice === undefined) return null;
-  const mode = typeof choice === 'object' && choice.type === 'allowed_tools' ? choice.mode : choice;
-  if (mode === 'none') return 'none';
-  if (called) return 'auto';
-  return typeof mode === 'string' ? mode : { name: mode.name };
+function promptTool([name, offered]: Offer[number]): PromptTool {
+  switch (offered.by) {
+    case 'client': {
+      const { description, parameters, strict } = offered.tool;
+      return { name, description: description ?? null, parameters: parameters ?? null, strict: strict ?? null };
+    }
+    case 'server':
+    case 'agent':
+      return {
+        name,
+        description: offered.tool.description,
+        parameters: parametersOfTool(offered.tool),
+        strict: null,
+      };
+    case 'mcp': {
+      const { server, tool } = offered;
+      return { name, description: descriptionOf(server, tool), parameters: tool.input_schema, strict: null };
+    }
+  }
 }

@@ -20,6 +20,28 @@ export interface ToolCallRequest {
   call_id: string;
   /** The model's arguments as it wrote them; supposed to be a JSON object. */
   arguments: string;
+  /** There when the call opens a scope of its own: no worker runs it, its scope's end is its outcome. */
+  agent?: true;
+  /** There when an MCP server is asked. */
+  mcp?: McpAct;
+}
+
+/** What an MCP server, named by its label, is asked for. */
+export type McpAct =
+  /** Its tools. The request's `tool` and `call_id` are the label. `at` is where the server is: see `addressOf`. */
+  | { do: 'list'; server: string; at: string }
+  /** A call of the tool that the server itself calls `name`. `approval` is the id of the approval request, where there was one. */
+  | { do: 'call'; server: string; name: string; approval: string | null }
+  /** Nothing yet: the client has to approve the call first. Such a step ends as it is added; no worker sees it. */
+  | { do: 'ask'; server: string; name: string };
+
+/** A tool of an MCP server. */
+export interface McpTool {
+  /** The server's own name. */
+  name: string;
+  description: string | null;
+  input_schema: Record<string, unknown>;
+  annotations: Record<string, unknown> | null;
 }
 
 /** An item that a model step put into the log, with what only the server knows of it. */
@@ -27,6 +49,8 @@ export interface RecordedItem {
   item: ModelItem;
   /** The upstream's own id of a function call; messages are rebuilt with it. */
   upstream_call_id?: string;
+  /** A call that is not shown as a function call: an item of its own follows, made by the tool's step. */
+  held_back?: true;
   /** Published by an attempt that died and was not repeated by its successor: clients saw it, the model never hears of it. */
   superseded?: true;
 }
@@ -46,6 +70,8 @@ export interface ModelResult {
 /** What a tool answered. */
 export interface ToolResult {
   output: string;
+  /** Of an MCP server that was asked for them. */
+  tools?: McpTool[];
 }
 
 /** Where a step stands. The last three never change (I5). */
@@ -81,6 +107,14 @@ export type ToolStep = StepBase & { kind: 'tool_call'; request: ToolCallRequest;
 
 /** A row of the chain. */
 export type Step = ModelStep | ToolStep;
+
+/**
+ * Whether a step opens a scope of its own: it is never handed to a worker, and is under way from the entry that adds it to
+ * the one that ends its scope.
+ */
+export function isScopeStep(step: Step): step is ToolStep {
+  return step.kind === 'tool_call' && step.request.agent === true;
+}
 
 /** Whether nothing more can happen to a step. */
 export function isTerminal(step: Step): boolean {

@@ -5,40 +5,31 @@
 import type { ErrorInfo, StepId } from '@tailrace/protocol';
 import { hasEnded, type ResponseRecord } from './accepted.ts';
 import { isOfLaterMessage } from './attempt.ts';
-import { type NewStep, nextAction } from './next-action.ts';
-import { project } from './project.ts';
-import { isTerminal, type ModelResult, type Step, stepsOf, type ToolResult } from './step.ts';
-
-/** A response's chain after an entry. */
-export interface Transition {
-  record: ResponseRecord;
-  chain: Step[];
-  /** The steps whose outcomes the entry records. */
-  changed: Step[];
-  /** The steps that the entry adds, in their order. */
-  added: Step[];
-}
+import { Entry, type Transition, type TransitionContext } from './entry.ts';
+import { settle } from './settle.ts';
+import { isScopeStep, isTerminal, type ModelResult, type Step, type ToolResult } from './step.ts';
 
 /** What a worker reports of a step that has ended. */
 export type StepOutcome =
-  | { kind: 'model_call'; result: ModelResult | null; error: ErrorInfo | null; nextEvent: number }
+  | {
+      kind: 'model_call';
+      result: ModelResult | null;
+      error: ErrorInfo | null;
+      /** Where the log ended; it is what counts in the response's own scope, where nobody else writes meanwhile. */
+      nextEvent: number;
+      /** How many events the step's attempts have put into the log; it is what counts in agents, which write at once. */
+      events: number;
+    }
   | { kind: 'tool_call'; outcome: { result: ToolResult } | { error: ErrorInfo } };
-
-/** When, and under which names. Times are milliseconds since the epoch. */
-export interface TransitionContext {
-  now: number;
-  newId(): StepId;
-}
 
 /** The first entry of a new response. `record` has no entries yet. */
 export function begin(record: Omit<ResponseRecord, 'entries' | 'nextEvent'>, context: TransitionContext): Transition {
-  return settle({ ...record, entries: 1, nextEvent: 0 }, [], [], context);
+  return settle(new Entry({ ...record, entries: 1, nextEvent: 0 }, []), null, context);
 }
 
 /**
  * The entry that records a step's outcome; null when there is nothing to record, because the step or the response has
- * ended already (I5) or the step is not known, or a later message has the step of a model: what that finds in the log is
- * what clients have seen, and it may be something else.
+ * ended already (I5) or the step is not known, or has been taken over. An agent's call has no outcome but its scope's end.
  */
 export function recordOutcome(
   record: ResponseRecord,
@@ -47,19 +38,35 @@ export function recordOutcome(
   context: TransitionContext,
 ): Transition | null {
   const step = chain.find((each) => each.id === report.stepId);
-  if (!step || isTerminal(step) || hasEnded(record)) return null;
-  if (step.kind === 'model_call' && isOfLaterMessage(step.attempt, report.attempt)) return null;
-  const entry = record.entries + 1;
-  const ended = {
+  if (!step || isTerminal(step) || hasEnded(record) || isScopeStep(step)) return null;
+  if (isOvertaken(step, report.attempt)) return null;
+  const nextEvent = nextEventAfter(record, step, report);
+  const entry = new Entry({ ...record, entries: record.entries + 1, nextEvent }, chain);
+  entry.end(withOutcome(step, report), {
     attempt: report.attempt,
-    endedEntry: entry,
     startedAt: step.startedAt ?? Math.min(report.startedAt, context.now),
     endedAt: context.now,
-  };
-  const changed = withOutcome(step, report, ended);
-  const next = chain.map((each) => (each.id === changed.id ? changed : each));
-  const nextEvent = report.kind === 'model_call' ? Math.max(report.nextEvent, record.nextEvent) : record.nextEvent;
-  return settle({ ...record, entries: entry, nextEvent }, next, [changed], context);
+  });
+  return settle(entry, step.parentStepId, context);
+}
+
+/**
+ * Whether an attempt is over whatever it comes to. A model's: when a later message has the step, because what that finds in
+ * the log is what clients have seen, and it may be something else. A tool's: when a later delivery of the same message has
+ * said that it begins, because nothing may be recorded between its question and its call.
+ */
+function isOvertaken(step: Step, attempt: number): boolean {
+  switch (step.kind) {
+    case 'model_call':
+      return isOfLaterMessage(step.attempt, attempt);
+    case 'tool_call':
+      return step.attempt > attempt && !isOfLaterMessage(step.attempt, attempt);
+  }
+}
+
+function nextEventAfter(record: ResponseRecord, step: Step, report: StepOutcome): number {
+  if (report.kind === 'tool_call') return record.nextEvent;
+  return step.parentStepId === null ? Math.max(report.nextEvent, record.nextEvent) : record.nextEvent + report.events;
 }
 
 /** What the open steps of a response have published, and the number that its log's next event has. */
@@ -92,101 +99,32 @@ export function expire(
 function breakOff(
   record: ResponseRecord,
   chain: readonly Step[],
-  published: Published,
+  { partial, nextEvent }: Published,
   end: { status: 'cancelled' | 'failed'; error?: ErrorInfo; endedAt: number },
 ): Transition | null {
   if (hasEnded(record)) return null;
-  const entry = record.entries + 1;
-  const changed: Step[] = [];
-  const next = chain.map((step) => {
-    if (isTerminal(step)) return step;
-    const ended = { endedEntry: entry, endedAt: end.endedAt };
+  const after = Math.max(record.nextEvent, nextEvent);
+  const entry = new Entry({ ...record, ...end, entries: record.entries + 1, nextEvent: after }, chain);
+  for (const step of chain.filter((each) => !isTerminal(each))) {
     const canceled: Step =
       step.kind === 'model_call'
-        ? { ...step, ...ended, outcome: { state: 'canceled', result: published.partial.get(step.id) ?? null } }
-        : { ...step, ...ended, outcome: { state: 'canceled', result: null } };
-    changed.push(canceled);
-    return canceled;
-  });
-  const over: ResponseRecord = { ...record, ...end, entries: entry };
-  const nextEvent = Math.max(record.nextEvent, published.nextEvent);
-  const events = project(over, next, entry - 1).length;
-  return { record: { ...over, nextEvent: nextEvent + events }, chain: next, changed, added: [] };
+        ? { ...step, outcome: { state: 'canceled', result: partial.get(step.id) ?? null } }
+        : { ...step, outcome: { state: 'canceled', result: null } };
+    entry.end(canceled, { endedAt: end.endedAt });
+  }
+  return entry.transition();
 }
 
-type Ended = Pick<Step, 'attempt' | 'endedEntry' | 'startedAt' | 'endedAt'>;
-
-function withOutcome(step: Step, report: StepOutcome, ended: Ended): Step {
+function withOutcome(step: Step, report: StepOutcome): Step {
   if (step.kind === 'model_call' && report.kind === 'model_call') {
     const { result, error } = report;
-    if (error) return { ...step, ...ended, outcome: { state: 'failed', error, result } };
-    if (result) return { ...step, ...ended, outcome: { state: 'completed', result } };
+    if (error) return { ...step, outcome: { state: 'failed', error, result } };
+    if (result) return { ...step, outcome: { state: 'completed', result } };
   }
   if (step.kind === 'tool_call' && report.kind === 'tool_call') {
     const { outcome } = report;
-    if ('error' in outcome)
-      return { ...step, ...ended, outcome: { state: 'failed', error: outcome.error, result: null } };
-    return { ...step, ...ended, outcome: { state: 'completed', result: outcome.result } };
+    if ('error' in outcome) return { ...step, outcome: { state: 'failed', error: outcome.error, result: null } };
+    return { ...step, outcome: { state: 'completed', result: outcome.result } };
   }
   throw new Error(`the report of step ${step.id} is not one of a ${step.kind}`);
-}
-
-/** Takes actions until only waiting is left, or the response has ended. */
-function settle(
-  start: ResponseRecord,
-  startChain: readonly Step[],
-  changed: Step[],
-  context: TransitionContext,
-): Transition {
-  let record = start;
-  let chain = [...startChain];
-  const added: Step[] = [];
-  while (!hasEnded(record)) {
-    const action = nextAction(record.request, chain, null);
-    if (action.type === 'wait') break;
-    if (action.type === 'append') {
-      for (const step of action.steps) {
-        const made = makeStep(chain, step, record.entries, context);
-        chain = [...chain, made];
-        added.push(made);
-      }
-      continue;
-    }
-    record = { ...record, endedAt: context.now };
-    switch (action.type) {
-      case 'complete':
-        record = { ...record, status: 'completed' };
-        break;
-      case 'incomplete':
-        record =
-          action.reason === 'cancelled'
-            ? { ...record, status: 'cancelled' }
-            : { ...record, status: 'incomplete', incompleteReason: action.reason };
-        break;
-      case 'fail':
-        record = { ...record, status: 'failed', error: action.error };
-        break;
-    }
-  }
-  const events = project(record, chain, record.entries - 1).length;
-  return { record: { ...record, nextEvent: record.nextEvent + events }, chain, changed, added };
-}
-
-function makeStep(chain: readonly Step[], step: NewStep, entry: number, context: TransitionContext): Step {
-  const base = {
-    id: context.newId(),
-    parentStepId: null,
-    prevStepId: stepsOf(chain, null).at(-1)?.id ?? null,
-    sequence: chain.length + 1,
-    attempt: 1,
-    addedEntry: entry,
-    createdAt: context.now,
-    startedAt: null,
-  };
-  const open = { ...base, endedEntry: null, endedAt: null, outcome: { state: 'pending' as const } };
-  if (step.kind === 'model_call') return { ...open, kind: step.kind, request: step.request };
-  const { kind, request, refusal } = step;
-  if (refusal === null) return { ...open, kind, request };
-  const outcome = { state: 'failed' as const, error: refusal, result: null };
-  return { ...base, kind, request, endedEntry: entry, endedAt: context.now, outcome };
 }

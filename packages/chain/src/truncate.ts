@@ -1,5 +1,6 @@
 /** Making a prompt fit into a model's window. Pure. */
-import type { Prompt, PromptItem } from './prompt.ts';
+import type { Prompt } from './prompt.ts';
+import type { PromptItem } from './prompt-items.ts';
 
 /** Counts the tokens of a prompt. */
 export type CountTokens = (prompt: Prompt) => number;

@@ -1,10 +1,10 @@
 /** What a response adds to the conversation it is made in. Pure. */
 import { itemId, type KeptItem } from '@tailrace/protocol';
 import type { ResponseRecord } from './accepted.ts';
-import { toolOutputItem } from './assemble.ts';
-import { liveCalls } from './next-action.ts';
-import type { Turn } from './prompt.ts';
+import { liveCalls } from './answer.ts';
+import type { Turn } from './prompt-items.ts';
 import { type Step, stepsOf } from './step.ts';
+import { toolItem } from './tool-item.ts';
 
 /**
  * The input of a response and what came of it, each item with its id. Nothing of what was given up on the way: no
@@ -23,12 +23,12 @@ export function itemsOfTurns(turns: readonly Turn[]): KeptItem[] {
 }
 
 function producedItems(step: Step): KeptItem[] {
-  if (step.kind === 'tool_call') return [toolOutputItem(step)];
+  if (step.kind === 'tool_call') return [toolItem(step)];
   if (step.outcome.state !== 'completed') return [];
   const { result } = step.outcome;
   const live = new Set(liveCalls(result).map((call) => call.id));
-  return result.items.flatMap(({ item, superseded }): KeptItem[] => {
-    if (superseded || (item.type === 'function_call' && !live.has(item.id))) return [];
+  return result.items.flatMap(({ item, superseded, held_back }): KeptItem[] => {
+    if (superseded || held_back || (item.type === 'function_call' && !live.has(item.id))) return [];
     return [item];
   });
 }

@@ -1,10 +1,10 @@
 /** The events of an item that comes all at once, as when the log that held its deltas is gone. Pure. */
-import type { ModelItem, OutputContent, OutputItem, OutputReasoning, UnnumberedEvent } from '@tailrace/protocol';
+import type { ItemEvent, ModelItem, OutputContent, OutputItem, OutputReasoning } from '@tailrace/protocol';
 
 /** See the file's head. */
-export function wholeItemEvents(item: ModelItem, index: number): UnnumberedEvent[] {
+export function wholeItemEvents(item: ModelItem, index: number): ItemEvent[] {
   const at = { item_id: item.id, output_index: index };
-  const done: UnnumberedEvent = { type: 'response.output_item.done', output_index: index, item };
+  const done: ItemEvent = { type: 'response.output_item.done', output_index: index, item };
   switch (item.type) {
     case 'function_call': {
       const { arguments: text, name } = item;
@@ -27,7 +27,7 @@ export function wholeItemEvents(item: ModelItem, index: number): UnnumberedEvent
   }
 }
 
-function added(item: OutputItem, output_index: number): UnnumberedEvent {
+function added(item: OutputItem, output_index: number): ItemEvent {
   return { type: 'response.output_item.added', output_index, item };
 }
 
@@ -36,7 +36,7 @@ interface ItemPlace {
   output_index: number;
 }
 
-function messagePart(part: OutputContent, place: ItemPlace & { content_index: number }): UnnumberedEvent[] {
+function messagePart(part: OutputContent, place: ItemPlace & { content_index: number }): ItemEvent[] {
   if (part.type === 'refusal') {
     const { refusal } = part;
     return [
@@ -50,7 +50,7 @@ function messagePart(part: OutputContent, place: ItemPlace & { content_index: nu
   return [
     { type: 'response.content_part.added', ...place, part: { ...part, text: '', annotations: [], logprobs: [] } },
     { type: 'response.output_text.delta', ...place, delta: text, logprobs },
-    ...annotations.map((annotation, annotation_index): UnnumberedEvent => {
+    ...annotations.map((annotation, annotation_index): ItemEvent => {
       return { type: 'response.output_text.annotation.added', ...place, annotation_index, annotation };
     }),
     { type: 'response.output_text.done', ...place, text, logprobs },
@@ -58,8 +58,8 @@ function messagePart(part: OutputContent, place: ItemPlace & { content_index: nu
   ];
 }
 
-function reasoningParts(item: OutputReasoning, at: ItemPlace): UnnumberedEvent[] {
-  const summary = item.summary.flatMap((part, summary_index): UnnumberedEvent[] => {
+function reasoningParts(item: OutputReasoning, at: ItemPlace): ItemEvent[] {
+  const summary = item.summary.flatMap((part, summary_index): ItemEvent[] => {
     const place = { ...at, summary_index };
     return [
       { type: 'response.reasoning_summary_part.added', ...place, part: { ...part, text: '' } },
@@ -68,7 +68,7 @@ function reasoningParts(item: OutputReasoning, at: ItemPlace): UnnumberedEvent[]
       { type: 'response.reasoning_summary_part.done', ...place, part },
     ];
   });
-  const content = item.content.flatMap((part, content_index): UnnumberedEvent[] => {
+  const content = item.content.flatMap((part, content_index): ItemEvent[] => {
     const place = { ...at, content_index };
     return [
       { type: 'response.content_part.added', ...place, part: { ...part, text: '' } },

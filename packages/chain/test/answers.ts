@@ -1,12 +1,8 @@
-/** What the model of a world answers. */
+/** What the models of a world answer. */
 import { itemId, type ModelItem, type OutputContent, type OutputItem } from '@tailrace/protocol';
 import fc from 'fast-check';
 import type { FinishReason, ModelResult, Step } from '../src/index.ts';
-
-/** The function that the client of every world offers. */
-export const CLIENT_TOOL = 'client_function';
-/** The tools that the server of every world runs. */
-export const SERVER_TOOLS = ['search', 'weather'];
+import { AGENTS, CLIENT_TOOL, MCP_NAMES, SERVER_TOOLS } from './offers.ts';
 
 /** An item that a model will answer with. */
 interface PlannedItem {
@@ -30,11 +26,13 @@ export interface PlannedAnswer {
 }
 
 const item: fc.Arbitrary<PlannedItem> = fc.record({
-  kind: fc.constantFrom('text', 'refusal', 'reasoning', 'summary', 'call', 'call', 'call', 'call'),
-  texts: fc.array(fc.string({ maxLength: 6 }), { maxLength: 2 }),
+  kind: fc.constantFrom('text', 'refusal', 'reasoning', 'summary', 'call', 'call', 'call', 'call', 'call'),
+  texts: fc.array(fc.oneof(fc.string({ maxLength: 6 }), fc.constant('{"input":"do it"}')), { maxLength: 2 }),
   rich: fc.boolean(),
   tool: fc.oneof(
-    { weight: 12, arbitrary: fc.constantFrom(...SERVER_TOOLS) },
+    { weight: 5, arbitrary: fc.constantFrom(...SERVER_TOOLS) },
+    { weight: 9, arbitrary: fc.constantFrom(...AGENTS) },
+    { weight: 6, arbitrary: fc.constantFrom(...MCP_NAMES) },
     { weight: 1, arbitrary: fc.constantFrom(CLIENT_TOOL, 'nobody_knows') },
   ),
   status: fc.oneof({ weight: 9, arbitrary: fc.constant('completed' as const) }, fc.constant('incomplete' as const)),
@@ -44,25 +42,44 @@ const item: fc.Arbitrary<PlannedItem> = fc.record({
 
 /** Any answer. */
 export const answers: fc.Arbitrary<PlannedAnswer> = fc.record({
-  items: fc.array(item, { maxLength: 5 }),
+  items: fc.array(item, { maxLength: 4 }),
   finish: fc.oneof(
-    { weight: 10, arbitrary: fc.constant('stop' as const) },
+    { weight: 12, arbitrary: fc.constant('stop' as const) },
     fc.constantFrom('length' as const, 'content_filter' as const),
   ),
   outputTokens: fc.option(fc.nat(20)),
   failure: fc.oneof(
-    { weight: 10, arbitrary: fc.constant('none' as const) },
+    { weight: 12, arbitrary: fc.constant('none' as const) },
     fc.constantFrom('with items' as const, 'without items' as const),
   ),
 });
 
-/** The result of the model step that is answered so. */
-export function resultOfPlan(plan: PlannedAnswer, step: Step): ModelResult {
+/** The answer of a model that has nothing more to do. */
+export const LAST_WORD: PlannedAnswer = {
+  items: [
+    {
+      kind: 'text',
+      texts: ['Done.'],
+      rich: false,
+      tool: '',
+      status: 'completed',
+      superseded: false,
+      upstreamId: false,
+    },
+  ],
+  finish: 'stop',
+  outputTokens: 1,
+  failure: 'none',
+};
+
+/** The result of the model step that is answered so; calls of what is held back are not shown. */
+export function resultOfPlan(plan: PlannedAnswer, step: Step, heldBack: readonly string[]): ModelResult {
   const tokens = plan.outputTokens;
   return {
     items: plan.items.map((planned, position) => ({
       item: outputItem(planned, step, position),
       ...(planned.kind === 'call' && planned.upstreamId ? { upstream_call_id: `up_${position}` } : {}),
+      ...(planned.kind === 'call' && heldBack.includes(planned.tool) ? { held_back: true as const } : {}),
       ...(planned.superseded ? { superseded: true as const } : {}),
     })),
     finish: plan.finish,

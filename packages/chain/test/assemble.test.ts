@@ -182,7 +182,7 @@ describe('outputOf', () => {
       tool('search', callId(1, 0), { output: 'x' }),
       canceledModel([text('whole'), call('search', undefined, 'incomplete')]),
     ]);
-    expect(outputOf(chain).map(({ item }) => [item.type, item.status])).toEqual([
+    expect(outputOf(chain).map(({ item }) => [item.type, 'status' in item && item.status])).toEqual([
       ['function_call', 'completed'],
       ['function_call_output', 'completed'],
       ['message', 'completed'],

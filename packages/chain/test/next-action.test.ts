@@ -1,6 +1,14 @@
 import { errorInfo } from '@tailrace/protocol';
 import { describe, expect, test } from 'vitest';
-import { type Action, liveCalls, nextAction, outputTokensLeft } from '../src/index.ts';
+import {
+  type AcceptedRequest,
+  type Action,
+  liveCalls,
+  nextAction,
+  outputTokensLeft,
+  type Scope,
+  type Step,
+} from '../src/index.ts';
 import {
   call,
   callId,
@@ -18,6 +26,9 @@ import {
   UPSTREAM_ERROR,
 } from './chains.ts';
 
+const next = (asked: AcceptedRequest, chain: readonly Step[], scope: Scope) =>
+  nextAction(asked, chain, scope, () => null);
+
 const request = requestWith({}, { server: ['search', 'weather'], client: ['mine'] });
 
 const CALL_MODEL: Action = { type: 'append', steps: [{ kind: 'model_call', request: { model: 'm' } }] };
@@ -27,7 +38,7 @@ const run = (...calls: [name: string, position: number][]): Action => ({
   steps: calls.map(([name, position]) => ({
     kind: 'tool_call',
     request: { tool: name, call_id: callId(1, position), arguments: '{"q":1}' },
-    refusal: null,
+    outcome: { state: 'pending' },
   })),
 });
 
@@ -81,7 +92,11 @@ describe('nextAction', () => {
             {
               kind: 'tool_call',
               request: { tool: 'nobody', call_id: expect.any(String), arguments: expect.any(String) },
-              refusal: { code: 'tool_not_found', message: "There is no tool named 'nobody'." },
+              outcome: {
+                state: 'failed',
+                error: { code: 'tool_not_found', message: "There is no tool named 'nobody'." },
+                result: null,
+              },
             },
           ],
         },
@@ -126,21 +141,8 @@ describe('nextAction', () => {
 
   describe.each(Object.entries(RULES))('%s', (_rule, rows) => {
     test.each(rows)('%s', (_what, steps, action) => {
-      expect(nextAction(request, chainOf(steps), null)).toEqual(action);
+      expect(next(request, chainOf(steps), null)).toEqual(action);
     });
-  });
-
-  test('6. a sub-loop follows the same rules in its own scope, and the two do not see each other', () => {
-    const outer = chainOf([model([call('search')]), search('processing')]);
-    const parent = outer[1]?.id ?? '';
-    expect(nextAction(request, outer, parent)).toEqual(CALL_MODEL);
-    const inner = chainOf([model([text('done')])], 1).map((step) => ({
-      ...step,
-      parentStepId: parent,
-      sequence: step.sequence + 2,
-    }));
-    expect(nextAction(request, [...outer, ...inner], parent)).toEqual({ type: 'complete' });
-    expect(nextAction(request, [...outer, ...inner], null)).toEqual({ type: 'wait' });
   });
 
   describe('7. caps are counted from the chain', () => {
@@ -151,9 +153,7 @@ describe('nextAction', () => {
       [3, CALL_MODEL],
       [2, { type: 'fail', error: errorInfo('max_iterations_exceeded', { limit: 2 }) }],
     ])('max_iterations %i', (maxIterations, action) => {
-      expect(nextAction(requestWith({}, { server: ['search'], maxIterations }), chainOf(settled), null)).toEqual(
-        action,
-      );
+      expect(next(requestWith({}, { server: ['search'], maxIterations }), chainOf(settled), null)).toEqual(action);
     });
 
     test.each([
@@ -161,9 +161,7 @@ describe('nextAction', () => {
       [20, { type: 'incomplete', reason: 'max_output_tokens' }],
       [16, { type: 'incomplete', reason: 'max_output_tokens' }],
     ])('max_output_tokens %i', (max_output_tokens, action) => {
-      expect(nextAction(requestWith({ max_output_tokens }, { server: ['search'] }), chainOf(settled), null)).toEqual(
-        action,
-      );
+      expect(next(requestWith({ max_output_tokens }, { server: ['search'] }), chainOf(settled), null)).toEqual(action);
     });
 
     const three = [call('search'), call('search'), call('search')];
@@ -174,13 +172,16 @@ describe('nextAction', () => {
       [2, [null, refused(2), refused(2)]],
       [1, [refused(1), refused(1), refused(1)]],
     ])('max_tool_calls %s, of which one is used', (max_tool_calls, refusals) => {
-      const action = nextAction(
+      const action = next(
         requestWith({ max_tool_calls }, { server: ['search'] }),
         chainOf([model([call('search')]), search(ok), model(three)]),
         null,
       );
       if (action.type !== 'append') throw new Error(`tools are to be run, not ${action.type}`);
-      expect(action.steps.map((step) => step.kind === 'tool_call' && step.refusal)).toEqual(refusals);
+      const errors = action.steps.map((step) =>
+        step.kind === 'tool_call' && step.outcome.state === 'failed' ? step.outcome.error : null,
+      );
+      expect(errors).toEqual(refusals);
     });
   });
 });
@@ -201,5 +202,7 @@ test.each([
   [16, 0],
 ])('outputTokensLeft: of %s, after 30 spent, %s', (max_output_tokens, left) => {
   const chain = chainOf([model([], { output: 10 }), model([]), model([], { output: 20 })]);
-  expect(outputTokensLeft(requestWith(max_output_tokens === undefined ? {} : { max_output_tokens }), chain)).toBe(left);
+  const request = requestWith(max_output_tokens === undefined ? {} : { max_output_tokens });
+  expect(outputTokensLeft(request, chain, null)).toBe(left);
+  expect(outputTokensLeft(request, chain, chain[0]?.id ?? null)).toBeNull();
 });

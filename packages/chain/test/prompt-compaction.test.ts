@@ -9,7 +9,7 @@ const answers = (call_id: string): KeptItem => ({ type: 'function_call_output', 
 
 function told(input: KeptItem[], purpose?: 'compaction'): string[] {
   const request = { ...requestWith({ input }), ...(purpose ? { purpose } : {}) };
-  return prompt(request, [], [], String).items.map(shown);
+  return prompt(request, [], null, [], String).items.map(shown);
 }
 
 function shown(item: PromptItem): string {
@@ -48,7 +48,7 @@ test('calls at the very end too', () => {
 test('of a response that goes before, the calls of the client’s own functions', () => {
   const steps = [model([call('search'), call('own')]), tool('search', callId(1, 0), { output: 'x' })];
   const request = { ...requestWith({ input: [user('sum up')] }), purpose: 'compaction' as const };
-  const items = prompt(request, [], [{ items: [user('a')], chain: chainOf(steps) }], String).items.map(shown);
+  const items = prompt(request, [], null, [{ items: [user('a')], chain: chainOf(steps) }], String).items.map(shown);
   expect(items.at(0)).toBe('user: a');
   expect(items.filter((item) => item.startsWith('output'))).toHaveLength(1);
   expect(items.filter((item) => item.startsWith('no output'))).toHaveLength(1);

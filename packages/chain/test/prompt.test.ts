@@ -5,7 +5,7 @@ import { call, callId, chainOf, failedModel, model, requestWith, tool } from './
 
 const open = (encrypted: string): string => `opened ${encrypted}`;
 const ask = (request: AcceptedRequest, steps: Parameters<typeof chainOf>[0] = []): Prompt =>
-  prompt(request, chainOf(steps), [], open);
+  prompt(request, chainOf(steps), null, [], open);
 const called = [model([call('search')], { output: 40 }), tool('search', callId(1, 0), { output: 'x' })];
 
 const SILENT: Prompt = {
@@ -158,7 +158,7 @@ describe('the tools of a prompt', () => {
     ['required', 'required', 'required', 'auto', null, ALL],
     ['one function', search, { name: 'search' }, 'auto', null, ALL],
     ['one of several', allowed('auto', search), 'auto', 'auto', ['search'], ['search']],
-    ['two of several', allowed('auto', search, mine), 'auto', 'auto', ['search', 'mine'], ['mine', 'search']],
+    ['two of several', allowed('auto', search, mine), 'auto', 'auto', ['mine', 'search'], ['mine', 'search']],
     ['one of several at least', allowed('required', search), 'required', 'auto', ['search'], ['search']],
     ['none of several', allowed('none', search), 'none', 'none', [], ['search']],
   ];
@@ -186,8 +186,10 @@ describe('the tools of a prompt', () => {
   test('nor does an earlier turn', () => {
     const request = requestWith({ tool_choice: 'required' }, { server: ['search'] });
     const history = [{ items: [], chain: chainOf(called) }];
-    expect(prompt(request, [], history, open).tool_choice).toBe('required');
-    expect(prompt({ ...request, body: { ...request.body, max_output_tokens: 50 } }, [], history, open)).toMatchObject({
+    expect(prompt(request, [], null, history, open).tool_choice).toBe('required');
+    expect(
+      prompt({ ...request, body: { ...request.body, max_output_tokens: 50 } }, [], null, history, open),
+    ).toMatchObject({
       max_output_tokens: 50,
     });
   });
@@ -199,7 +201,7 @@ describe('the items of a prompt', () => {
   test('are the history, the context, the input, and what the chain made of them', () => {
     const request = { ...requestWith({ input: [user('input')] }, { server: ['search'] }), context: [user('context')] };
     const history = [{ items: [user('first')], chain: [] }];
-    expect(prompt(request, chainOf(called), history, open).items).toEqual([
+    expect(prompt(request, chainOf(called), null, history, open).items).toEqual([
       user('first'),
       user('context'),
       user('input'),
@@ -211,7 +213,7 @@ describe('the items of a prompt', () => {
   test('a compaction is opened wherever it stands', () => {
     const compaction = (encrypted_content: string): KeptItem => ({ type: 'compaction', encrypted_content });
     const request = { ...requestWith({ input: [compaction('c')] }), context: [compaction('b')] };
-    const items = prompt(request, [], [{ items: [compaction('a')], chain: [] }], open).items;
+    const items = prompt(request, [], null, [{ items: [compaction('a')], chain: [] }], open).items;
     expect(items).toEqual(['a', 'b', 'c'].map((name) => user(`Summary of the conversation so far:\n\nopened ${name}`)));
   });
 
@@ -220,14 +222,14 @@ describe('the items of a prompt', () => {
     const closed = (): string => {
       throw new Error('not ours');
     };
-    expect(() => prompt(request, [], [], closed)).toThrow('not ours');
+    expect(() => prompt(request, [], null, [], closed)).toThrow('not ours');
   });
 
   test('is pure: the same chain is told the same way again', () => {
     const request = requestWith({ input: [user('q')] }, { server: ['search'] });
     const chain = chainOf(called);
     const before = structuredClone({ request, chain });
-    expect(prompt(request, chain, [], open)).toEqual(prompt(request, chain, [], open));
+    expect(prompt(request, chain, null, [], open)).toEqual(prompt(request, chain, null, [], open));
     expect({ request, chain }).toEqual(before);
   });
 });

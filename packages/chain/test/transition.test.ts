@@ -30,7 +30,7 @@ const request = requestWith({}, { server: ['search'] });
 const NOW = 1_700_000_009_999;
 const context = (now = NOW) => {
   let ids = 100;
-  return { now, newId: () => stepId(ids++) };
+  return { now, newId: () => stepId(ids++), checkArguments: () => null };
 };
 const NOTHING: { partial: ReadonlyMap<StepId, ModelResult>; nextEvent: number } = { partial: new Map(), nextEvent: 0 };
 
@@ -124,7 +124,7 @@ describe('cancel', () => {
     });
     expect(chain[0]?.outcome).toEqual({ state: 'canceled', result });
     const response = assemble(record, chain);
-    expect(response.output.map((item) => item.status)).toEqual(['completed', 'incomplete']);
+    expect(response.output.map((item) => 'status' in item && item.status)).toEqual(['completed', 'incomplete']);
     expect(response).toMatchObject({
       status: 'cancelled',
       completed_at: null,
@@ -160,7 +160,7 @@ describe('cancel', () => {
       { type: 'response.output_item.done', output_index: 5, item: response.output[5] },
       { type: 'response.incomplete', response },
     ]);
-    expect(response.output.map((item) => item.status)).toEqual([
+    expect(response.output.map((item) => 'status' in item && item.status)).toEqual([
       'completed',
       'completed',
       'completed',
@@ -172,8 +172,8 @@ describe('cancel', () => {
   });
 
   const late: StepOutcome[] = [
-    { kind: 'model_call', result: published(text('late')), error: null, nextEvent: 99 },
-    { kind: 'model_call', result: null, error: errorInfo('response_cancelled'), nextEvent: 99 },
+    { kind: 'model_call', result: published(text('late')), error: null, nextEvent: 99, events: 0 },
+    { kind: 'model_call', result: null, error: errorInfo('response_cancelled'), nextEvent: 99, events: 0 },
     { kind: 'tool_call', outcome: { result: { output: 'late' } } },
     { kind: 'tool_call', outcome: { error: TOOL_ERROR } },
   ];
@@ -214,7 +214,7 @@ describe('an entry tells what it changed and what it added', () => {
     expect(assemble(first.record, first.chain).id).toBe(publicResponseId(fresh.id));
   });
 
-  const ended = { kind: 'model_call', stepId: opening.id, attempt: 2, startedAt: 5, nextEvent: 40 } as const;
+  const ended = { kind: 'model_call', stepId: opening.id, attempt: 2, startedAt: 5, nextEvent: 40, events: 0 } as const;
 
   test('a result', () => {
     const result = published(call('search'), call('search'));
@@ -239,5 +239,36 @@ describe('an entry tells what it changed and what it added', () => {
   test('nothing, of a step that nobody knows', () => {
     const report = { ...ended, stepId: stepId(999), result: null, error: TOOL_ERROR };
     expect(recordOutcome(first.record, first.chain, report, context())).toBeNull();
+  });
+});
+
+describe('an attempt that was taken over', () => {
+  type Row = [kind: 'model' | 'tool', known: number, reported: number, recorded: boolean];
+  const ROWS: Row[] = [
+    ['model', 1, 1, true],
+    ['model', 2, 1, true],
+    ['model', 1, 2, true],
+    ['model', 101, 2, false],
+    ['model', 101, 101, true],
+    ['tool', 1, 1, true],
+    ['tool', 1, 2, true],
+    ['tool', 2, 1, false],
+    ['tool', 101, 3, true],
+    ['tool', 102, 101, false],
+  ];
+  test.each(ROWS)('%s: the step is at %i, %i reports: recorded is %s', (kind, known, reported, recorded) => {
+    const steps =
+      kind === 'model'
+        ? [modelIn('processing')]
+        : [model([call('search')]), tool('search', callId(1, 0), 'processing')];
+    const chain = chainOf(steps).map((step) => (step.endedEntry === null ? { ...step, attempt: known } : step));
+    const open = chain.at(-1)?.id ?? '';
+    const report: StepOutcome =
+      kind === 'model'
+        ? { kind: 'model_call', result: published(text('Hello')), error: null, nextEvent: 9, events: 0 }
+        : { kind: 'tool_call', outcome: { result: { output: 'found' } } };
+    const record = recordOf(request, { entries: chain.length });
+    const next = recordOutcome(record, chain, { ...report, stepId: open, attempt: reported, startedAt: 0 }, context());
+    expect(next !== null).toBe(recorded);
   });
 });

@@ -10,7 +10,7 @@ const message = (role: 'user' | 'assistant' | 'system' | 'developer', content: s
 });
 const asks = (call_id: string): PromptItem => ({ type: 'function_call', call_id, name: 'f', arguments: '{}' });
 const answers = (call_id: string): PromptItem => ({ type: 'function_call_output', call_id, output: 'x' });
-const promptOf = (items: PromptItem[]): Prompt => ({ ...prompt(requestWith(), [], [], String), items });
+const promptOf = (items: PromptItem[]): Prompt => ({ ...prompt(requestWith(), [], null, [], String), items });
 
 /** Ten tokens for each item, and seven for whatever else a prompt has. */
 const count = ({ items }: Prompt): number => 7 + 10 * items.length;

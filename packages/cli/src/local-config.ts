@@ -1,7 +1,7 @@
 /** A registry configuration as it is written in a `TAILRACE_CONFIG` file: lists of named entries. */
 export type LocalConfig = Readonly<Record<string, unknown>>;
 
-const LISTS = ['keys', 'models', 'tools', 'webhooks'] as const;
+const LISTS = ['keys', 'groups', 'models', 'tools', 'webhooks'] as const;
 
 /** What the configuration of a stack on one machine is made of. */
 export interface LocalSettings {
@@ -66,7 +66,6 @@ function demoTool(url: string, name: string, description: string): LocalConfig {
       type: 'object',
       properties: { city: { type: 'string', description: 'Name of the city' } },
       required: ['city'],
-      additionalProperties: false,
     },
     url: `${url}/tools/${name}?demo=1`,
     timeout_ms: 30_000,

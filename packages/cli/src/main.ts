@@ -5,6 +5,8 @@ const USAGE = `Usage: tailrace <command>
 
   migrate   bring the database that DATABASE_URL names up to date
   start     start everything on this machine (tailrace start --help)
+  keys, groups, models, tools, webhooks
+            what may be used, and by whom (tailrace tools --help)
   dead-letters [list | redrive <id>]
             steps that were given up (DATABASE_URL, NATS_URL); make the response of one again
 `;
@@ -45,9 +47,29 @@ function reasonOf(error: unknown): string {
   return error.message === '' ? ((error as NodeJS.ErrnoException).code ?? error.name) : error.message;
 }
 
+async function administer(section: string, args: readonly string[]): Promise<number> {
+  const { administer, isSection } = await import('./admin/command.ts');
+  if (!isSection(section)) throw new Error(`${section} is no part of the registry`);
+  const { env: environment, stdin } = process;
+  const out = (text: string) => void process.stdout.write(text);
+  const note = (text: string) => void process.stderr.write(text);
+  try {
+    return await administer(section, args, { environment, cwd: process.cwd(), stdin, out, note });
+  } catch (error) {
+    note(`${reasonOf(error)}\n`);
+    return 1;
+  }
+}
+
+/** The commands that the registry has; it is loaded only for them. */
+const REGISTRY = ['keys', 'groups', 'models', 'tools', 'webhooks'];
+
 const [command, ...args] = process.argv.slice(2);
 if (command === 'migrate') process.exit(await migrate());
 if (command === 'dead-letters') process.exit(await deadLetters(args));
 if (command === 'start') process.exit(await start(args));
-process.stderr.write(USAGE);
-process.exit(command === '--help' || command === '-h' ? 0 : 2);
+if (command !== undefined && REGISTRY.includes(command)) process.exitCode = await administer(command, args);
+else {
+  process.stderr.write(USAGE);
+  process.exitCode = command === '--help' || command === '-h' ? 0 : 2;
+}

@@ -11,6 +11,8 @@ import { Supervisor, type Unit } from './supervisor.ts';
 import { natsUnit, postgresUnit, serviceUnit } from './units.ts';
 
 const LOOPBACK = '127.0.0.1';
+/** What Node has compiled of the services is compiled once: they start, and are started again, in half the time. */
+const COMPILE_CACHE = join(import.meta.dirname, '../../../node_modules/.cache/node-compile');
 // Less than a service is given before it is killed.
 const SERVICE_DRAIN_MS = '8000';
 
@@ -171,6 +173,7 @@ class StackStart {
       script: scripts[role],
       readyPath,
       env: () => ({
+        NODE_COMPILE_CACHE: COMPILE_CACHE,
         ...process.env,
         LOG_LEVEL: process.env.LOG_LEVEL ?? 'info',
         DRAIN_MS: process.env.DRAIN_MS ?? SERVICE_DRAIN_MS,

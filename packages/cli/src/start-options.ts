@@ -20,7 +20,7 @@ Environment:
                    a chat-completions server to offer beside the demo model
   NATS_URL, DATABASE_URL
                    servers to use in place of embedded ones
-  TAILRACE_CONFIG  YAML or JSON file with more keys, models and tools
+  TAILRACE_CONFIG  YAML or JSON file with more keys, groups, models, tools and webhooks
   ADMIN_API_KEY, TAILRACE_SECRET_KEY
                    made and kept in the data directory when not set
   LOG_LEVEL        of the services' logs, in DIR/logs (info)

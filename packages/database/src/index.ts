@@ -1,5 +1,22 @@
 /** Postgres: the tables, how to reach them, and how a chain is read. */
 export {
+  DIMENSIONS,
+  type Dimension,
+  type Grouping,
+  type GroupPlace,
+  type Selection,
+  type Slice,
+} from './analytics/calls.ts';
+export { type LatencyRow, latenciesQuery, type Percentiles, readLatencies } from './analytics/latencies.ts';
+export {
+  readTimeline,
+  stepCallsQuery,
+  type Timeline,
+  type TimelineStep,
+  timelineStepsQuery,
+} from './analytics/timeline.ts';
+export { readUsage, type UsageRow, usageQuery } from './analytics/usage.ts';
+export {
   ancestorsQuery,
   chainQuery,
   loadChain,
@@ -22,5 +39,16 @@ export { isDataError } from './data-error.ts';
 export { loadHistory, type Rooted } from './history.ts';
 export { migrate } from './migrate.ts';
 export { resolveReferences } from './references.ts';
+export {
+  type RegistryState,
+  readGroups,
+  readKeys,
+  readModels,
+  readRegistry,
+  readTools,
+  readWebhooks,
+  type Stored,
+  type Which,
+} from './registry.ts';
 export { DATABASE_TIME, databaseTimeIn, outcomeColumns, recordColumns, stepRow, toRecord, toStep } from './rows.ts';
-export type { Tables } from './schema.ts';
+export type { HttpAnalyticsTable, Tables, ToolCallAnalyticsTable } from './schema.ts';

@@ -30,6 +30,9 @@ export interface ResponsesTable {
   conversation_id: string | null;
   conversation_position: ColumnType<string | null, number | null, number | null>;
   purge_at: Time | null;
+  key_name: string | null;
+  /** Where tokens and the end have to be told; null when nothing limits it. */
+  limit_scopes: string[] | null;
 }
 
 /** Table `conversations`. */
@@ -75,44 +78,100 @@ export interface ResponseStepsTable {
   canceled_at: Time | null;
 }
 
-/** Table `http_analytics`. */
+/** Table `http_analytics`: each call of a model's upstream. */
 export interface HttpAnalyticsTable {
   response_id: string;
-  response_step_id: string;
+  /** The call's own; `response_id` and `id` are the key. */
+  id: string;
+  /** Null for a call that is passed on as it is: it belongs to no response, and `response_id` is its own id. */
+  response_step_id: string | null;
   attempt: number;
+  /** Its place among the calls of the attempt, from 1. */
   call: number;
+  /** Null when the response was gone before the call was booked. */
+  owner: string | null;
+  key_name: string | null;
+  endpoint: 'responses' | 'chat.completions' | 'embeddings';
   model: string;
   upstream: string;
+  upstream_model: string | null;
+  /** Null when no status came; likewise the numbers that follow. */
   status: number | null;
   ttfb_ms: number | null;
-  duration_ms: number;
+  first_token_ms: number | null;
+  duration_ms: number | null;
+  /** `interrupted`: its worker died, and nothing more is known of it. */
   error_code: string | null;
   input_tokens: number | null;
   cached_tokens: number | null;
   output_tokens: number | null;
   reasoning_tokens: number | null;
+  /** numeric: the driver reads it as text. */
+  cost: ColumnType<string | null, number | null, number | null>;
+  started_at: Time;
   recorded_at: Time;
 }
 
-/** Table `tool_call_analytics`. */
+/** Table `tool_call_analytics`: each call of a tool. Columns as in `http_analytics`. */
 export interface ToolCallAnalyticsTable {
   response_id: string;
+  id: string;
   response_step_id: string;
   attempt: number;
   call: number;
+  owner: string | null;
+  key_name: string | null;
   tool: string;
   status: number | null;
-  duration_ms: number;
+  duration_ms: number | null;
   error_code: string | null;
+  started_at: Time;
   recorded_at: Time;
 }
 
+/** Table `registry_state`: one row. */
+export interface RegistryStateTable {
+  id: string;
+  /** bigint: the driver reads it as text. */
+  version: ColumnType<string, number, number>;
+}
+
+/** Table `registry_applied`. */
+export interface RegistryAppliedTable {
+  section: string;
+  name: string;
+  digest: string;
+}
+
+/** Table `registry_retired_keys`. */
+export interface RegistryRetiredKeysTable {
+  hash: string;
+  name: string;
+  retired_at: Time;
+}
+
+interface LimitColumns {
+  requests_per_minute: number | null;
+  tokens_per_minute: number | null;
+  concurrency: number | null;
+}
+
 /** Table `registry_keys`. */
-export interface RegistryKeysTable {
+export interface RegistryKeysTable extends LimitColumns {
   name: string;
   hash: string;
+  previous_hash: string | null;
+  previous_expires_at: Time | null;
   owner: string;
   groups: string[];
+  expires_at: Time | null;
+  from_file: boolean;
+}
+
+/** Table `registry_groups`. */
+export interface RegistryGroupsTable extends LimitColumns {
+  name: string;
+  from_file: boolean;
 }
 
 /** Table `registry_models`. */
@@ -121,6 +180,8 @@ export interface RegistryModelsTable {
   groups: string[];
   concurrency: number;
   context_window: number | null;
+  failover_statuses: number[];
+  from_file: boolean;
 }
 
 /** Table `registry_upstreams`. */
@@ -129,25 +190,45 @@ export interface RegistryUpstreamsTable {
   position: number;
   base_url: string;
   api_key_sealed: string | null;
-  api_key_hash: string | null;
   upstream_model: string;
-  dialect: ColumnType<'chat' | 'responses', 'chat' | 'responses' | undefined>;
+  dialect: 'chat' | 'responses';
+  priority: number;
+  weight: number;
+  concurrency: number | null;
+  connect_ms: number | null;
+  first_token_ms: number | null;
+  idle_ms: number | null;
+  total_ms: number | null;
+  input_price: number | null;
+  cached_input_price: number | null;
+  output_price: number | null;
 }
 
-/** Table `registry_tools`. */
+/** Table `registry_tools`. Which columns are set depends on the kind; a CHECK holds them to it. */
 export interface RegistryToolsTable {
   name: string;
-  kind: 'http';
+  kind: 'http' | 'agent' | 'mcp';
   groups: string[];
   models: string[] | null;
   description: string | null;
   parameters: Json<Record<string, unknown>> | null;
-  url: string;
-  headers: Json<Record<string, { sealed: string; hash: string }>>;
+  url: string | null;
+  headers: Json<Record<string, { sealed: string }>>;
   timeout_ms: number;
   concurrency: number;
+  calls_per_minute: number | null;
   idempotent: boolean;
-  client_override: ColumnType<boolean, boolean | undefined>;
+  client_override: boolean;
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | null;
+  arguments_in: 'body' | 'query' | null;
+  agent_model: string | null;
+  instructions: string | null;
+  agent_tools: string[] | null;
+  max_iterations: number | null;
+  max_tool_calls: number | null;
+  allowed_tools: string[] | null;
+  require_approval: Json<'always' | 'never' | { always: string[]; never: string[] }> | null;
+  from_file: boolean;
 }
 
 /** Table `registry_webhooks`. */
@@ -155,9 +236,9 @@ export interface RegistryWebhooksTable {
   name: string;
   url: string;
   secret_sealed: string;
-  secret_hash: string;
   events: string[];
   owners: string[] | null;
+  from_file: boolean;
 }
 
 /** Table `webhook_deliveries`. */
@@ -189,6 +270,23 @@ export interface DeadLettersTable {
   redriven_as: string | null;
 }
 
+/** Table `limit_buckets`: what is used of limits by the minute, as it was at a time; it drains away since then. */
+export interface LimitBucketsTable {
+  scope: string;
+  requests_used: number;
+  requests_at: Time;
+  tokens_used: number;
+  tokens_at: Time;
+  tokens_per_minute: number | null;
+}
+
+/** Table `limit_leases`: what is under way. */
+export interface LimitLeasesTable {
+  scope: string;
+  holder: string;
+  expires_at: Time | null;
+}
+
 /** Table `installation`. */
 export interface InstallationTable {
   name: string;
@@ -201,7 +299,11 @@ export interface Tables {
   response_steps: ResponseStepsTable;
   http_analytics: HttpAnalyticsTable;
   tool_call_analytics: ToolCallAnalyticsTable;
+  registry_state: RegistryStateTable;
+  registry_applied: RegistryAppliedTable;
+  registry_retired_keys: RegistryRetiredKeysTable;
   registry_keys: RegistryKeysTable;
+  registry_groups: RegistryGroupsTable;
   registry_models: RegistryModelsTable;
   registry_upstreams: RegistryUpstreamsTable;
   registry_tools: RegistryToolsTable;
@@ -210,5 +312,7 @@ export interface Tables {
   conversation_items: ConversationItemsTable;
   webhook_deliveries: WebhookDeliveriesTable;
   installation: InstallationTable;
+  limit_buckets: LimitBucketsTable;
+  limit_leases: LimitLeasesTable;
   dead_letters: DeadLettersTable;
 }

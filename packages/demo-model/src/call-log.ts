@@ -6,10 +6,12 @@ export type Ending = 'complete' | 'aborted' | 'cut' | 'hang' | 'error';
 /** One request that a model or a tool received. Times are milliseconds since the epoch. */
 export interface Call {
   kind: 'model' | 'tool';
-  /** The endpoint (`chat.completions`, `responses`), or the tool's name. */
+  /** The endpoint (`chat.completions`, `responses`, `embeddings`), or the tool's name. */
   name: string;
   at: number;
   idempotency_key: string | null;
+  /** `X-Client-Request-Id`: the caller's own name of the call. */
+  client_request_id: string | null;
   model: string | null;
   /** Of a Responses input: its items. */
   messages_count: number | null;
@@ -65,6 +67,7 @@ export class CallLog {
       name,
       at: now(),
       idempotency_key: single(headers['idempotency-key']),
+      client_request_id: single(headers['x-client-request-id']),
       model: null,
       messages_count: null,
       parameters: null,

@@ -6,6 +6,7 @@ import { type Call, CallLog, keptArguments } from './call-log.ts';
 import { chatDialect } from './chat-dialect.ts';
 import { planToolCall } from './demo-tool.ts';
 import type { Dialect } from './dialect.ts';
+import { answerEmbeddings } from './embedding-endpoint.ts';
 import { FaultCounter } from './fault-counter.ts';
 import { sendError, sendJson } from './json-response.ts';
 import { answerModel } from './model-endpoint.ts';
@@ -58,6 +59,11 @@ export async function startDemoModel({ host = '127.0.0.1', port = 0 }: DemoModel
       const call = log.begin('model', dialect.name, request.headers, response);
       const body = await readJsonBody(request, maxBodyBytes);
       if (body.ok) answerModel(dialect, body.value, response, call, identity, log, faults);
+      else rejectBody(request, response, call, body);
+    } else if (route === 'POST /v1/embeddings') {
+      const call = log.begin('model', 'embeddings', request.headers, response);
+      const body = await readJsonBody(request, maxBodyBytes);
+      if (body.ok) answerEmbeddings(body.value, response, call, log, faults);
       else rejectBody(request, response, call, body);
     } else if (request.method === 'POST' && pathname.startsWith('/tools/')) {
       const tool = pathname.slice('/tools/'.length);

@@ -1,4 +1,5 @@
 import { lookup } from 'node:dns/promises';
+import type { Readable } from 'node:stream';
 import { Agent, type Dispatcher, errors, request } from 'undici';
 import { AllowList } from './address.ts';
 import { guardedConnector, type LookupAll } from './connect.ts';
@@ -39,10 +40,29 @@ export interface GuardedPost {
   body: string | Uint8Array;
 }
 
+/** A request as it is sent. */
+export interface GuardedRequest {
+  method: 'GET' | 'POST' | 'DELETE';
+  headers: Record<string, string>;
+  body: string | null;
+}
+
+/** An answer whose body is still to come. */
+export interface OpenAnswer {
+  status: number;
+  /** By lower-case names; several values of one name are joined with a comma. */
+  headers: Record<string, string>;
+  /** To be read to its end, or destroyed. */
+  body: Readable;
+}
+
 type Answer = Dispatcher.ResponseData<null>;
 
+/** Bytes of the headers of an answer. */
+const MAX_HEADER_BYTES = 16_384;
+
 interface Sending {
-  method: 'GET' | 'POST';
+  method: 'GET' | 'POST' | 'DELETE';
   headers: Record<string, string>;
   body: string | Uint8Array | null;
   signal: AbortSignal;
@@ -60,6 +80,7 @@ export class GuardedFetch {
     const find: LookupAll = options.lookup ?? ((host) => lookup(host, { all: true }));
     this.#agent = new Agent({
       connect: guardedConnector(allow, find, options.connectMs),
+      maxHeaderSize: MAX_HEADER_BYTES,
       // The time as a whole is what bounds both.
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -96,6 +117,23 @@ export class GuardedFetch {
       const target = targetOf(url);
       return this.#read(await this.#send(target, { method: 'POST', headers, body, signal: both }), target);
     });
+  }
+
+  /**
+   * Sends a request and hands over its answer, whatever its status, with the body still open: `totalMs`, `maxBytes` and
+   * `maxRedirects` do not count, the caller bounds what it reads and ends it with `signal`.
+   * @throws GuardedFetchError, or the signal's reason
+   */
+  async open(url: string, { method, headers, body }: GuardedRequest, signal: AbortSignal): Promise<OpenAnswer> {
+    signal.throwIfAborted();
+    try {
+      const answer = await this.#send(targetOf(url), { method, headers, body, signal });
+      return { status: answer.statusCode, headers: flat(answer.headers), body: answer.body };
+    } catch (error) {
+      if (error instanceof GuardedFetchError) throw error;
+      if (signal.aborted) throw signal.reason;
+      throw error instanceof errors.InvalidArgumentError ? error : failure(error);
+    }
   }
 
   /** Ends what is under way: callers get `unreachable`. */

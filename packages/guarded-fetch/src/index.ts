@@ -5,5 +5,7 @@ export {
   GuardedFetch,
   type GuardedFetchOptions,
   type GuardedPost,
+  type GuardedRequest,
   type LookupAll,
+  type OpenAnswer,
 } from './guarded-fetch.ts';

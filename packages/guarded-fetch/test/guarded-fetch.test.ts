@@ -114,6 +114,64 @@ describe('what is allowed', () => {
   });
 });
 
+describe('an answer that stays open', () => {
+  const open = (url: string, body: string | null = null, guarded = guard()) =>
+    guarded.open(url, { method: body === null ? 'GET' : 'POST', headers: { 'x-own': '1' }, body }, never);
+
+  test('is handed over with its head, whatever its status; the body comes as it is sent', async () => {
+    let goOn: () => void = () => undefined;
+    routes['/'] = async (request, response) => {
+      const asked = await text(request);
+      response.writeHead(404, [
+        ['X-Twice', 'a'],
+        ['X-Twice', 'b'],
+      ]);
+      response.write(`${request.method} ${request.headers['x-own']} ${asked}`);
+      goOn = () => response.end('!');
+    };
+    const answer = await open(`${origin}/`, 'hi');
+    expect({ status: answer.status, twice: answer.headers['x-twice'] }).toEqual({ status: 404, twice: 'a, b' });
+    goOn();
+    expect(await text(answer.body)).toBe('POST 1 hi!');
+  });
+
+  test('may be longer than other answers, and take longer: that is the caller’s to bound', async () => {
+    routes['/'] = (_, response) => response.end(Buffer.alloc(2_000));
+    const answer = await open(`${origin}/`, null, guard({ maxBytes: 10 }));
+    expect(await text(answer.body)).toHaveLength(2_000);
+  });
+
+  test('a redirect is an answer like others', async () => {
+    routes['/'] = redirect('/there');
+    expect((await open(`${origin}/`)).status).toBe(302);
+  });
+
+  test('is refused where others are', async () => {
+    expect((await refusal(open(`${origin}/`, null, guard({ allow: [] })))).code).toBe('forbidden_address');
+    expect((await refusal(open('file:///etc/passwd'))).code).toBe('bad_url');
+    const lost = open('http://gone.example/', null, guard({ lookup: () => Promise.resolve([]) }));
+    expect((await refusal(lost)).code).toBe('unreachable');
+  });
+
+  test('ends with its signal', async () => {
+    routes['/'] = (_, response) => response.write('half');
+    const giving = new AbortController();
+    const reason = new Error('enough');
+    const answer = await guard().open(`${origin}/`, { method: 'GET', headers: {}, body: null }, giving.signal);
+    giving.abort(reason);
+    await expect(text(answer.body)).rejects.toBe(reason);
+    await expect(guard().open(`${origin}/`, { method: 'GET', headers: {}, body: null }, giving.signal)).rejects.toBe(
+      reason,
+    );
+  });
+
+  test('headers that have no end are cut', async () => {
+    routes['/'] = (_, response) => response.writeHead(200, { 'x-long': 'x'.repeat(20_000) }).end();
+    expect((await refusal(open(`${origin}/`))).code).toBe('unreachable');
+    expect((await refusal(guard().get(`${origin}/`, never))).code).toBe('unreachable');
+  });
+});
+
 describe('redirects', () => {
   test.each([301, 302, 303, 307, 308])('%d is followed, also to a relative address', async (status) => {
     routes['/a/b'] = redirect('../c?d#e', status);

@@ -2,23 +2,35 @@
  * The fenced append: a message is stored directly after the one its writer knows to be last, or not at all (I1).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Bus, logSubject, type Partition, PublishRejected, PublishUncertain, publishPayload } from '@tailrace/bus';
+import {
+  type Bus,
+  logSubject,
+  type Partition,
+  type Pieces,
+  PublishRejected,
+  PublishUncertain,
+  publishPayload,
+} from '@tailrace/bus';
 import type { ResponseId } from '@tailrace/protocol';
 import { readEnd } from './end.ts';
 import { encodeMeta, type LogMeta } from './message.ts';
 
 /** Somebody else has appended since: this writer is out, or must look again. */
 export class Fenced extends Error {
-  constructor(id: ResponseId) {
+  /** The message that shuts the writer out, where it is known. */
+  readonly by: LogMeta | null;
+
+  constructor(id: ResponseId, by: LogMeta | null = null) {
     super(`the log of ${id} has moved on`);
     this.name = 'Fenced';
+    this.by = by;
   }
 }
 
 /** JetStream's codes for "wrong last sequence". */
 const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
 /** Larger messages travel beside the log, so that nobody who reads it has to hold one as a whole. */
-const INLINE_BYTES = 80 * 1024;
+export const INLINE_BYTES = 80 * 1024;
 const RETRY_MS = { first: 50, most: 2_000 };
 
 /** A log as one process writes it. */
@@ -37,7 +49,7 @@ export async function append(
   target: LogTarget,
   after: number,
   meta: LogMeta,
-  bytes: Uint8Array,
+  bytes: Uint8Array | Pieces,
   signal: AbortSignal,
 ): Promise<number> {
   let uncertain = false;

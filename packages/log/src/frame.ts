@@ -4,11 +4,44 @@
  */
 import type { ResponseEvent, UnnumberedEvent } from '@tailrace/protocol';
 
+/** A frame that has all but its number. */
+export interface OpenFrame {
+  type: string;
+  /** The JSON of the event's fields, from the first one to the closing brace. */
+  rest(): string;
+  /** Its characters. */
+  size: number;
+}
+
+/**
+ * Events of more characters are not kept as JSON until they are written: the last events of an item tell the same text again
+ * and again, and share it.
+ */
+const KEPT_CHARS = 16 * 1024;
+
+/** An event as a frame, to be numbered when its place is known. */
+export function openFrame({ type, ...fields }: UnnumberedEvent): OpenFrame {
+  const rest = () => JSON.stringify(fields).slice(1);
+  const now = rest();
+  return { type, rest: now.length > KEPT_CHARS ? rest : () => now, size: now.length };
+}
+
 /** The bytes of a frame as text. */
+export function numberFrame({ type, rest }: OpenFrame, sequenceNumber: number): string {
+  return `event: ${type}\nid: ${sequenceNumber}\ndata: {"type":"${type}","sequence_number":${sequenceNumber},${rest()}\n\n`;
+}
+
+/** What a frame has beside its type and its fields, with two numbers of 14 digits. */
+const FRAME_CHARS = 80;
+
+/** The most characters that a frame comes to, whatever its number. */
+export function frameSize({ type, size }: OpenFrame): number {
+  return FRAME_CHARS + 2 * type.length + size;
+}
+
+/** The bytes of an event's frame as text. */
 export function encodeFrame(event: UnnumberedEvent, sequenceNumber: number): string {
-  const { type, ...fields } = event;
-  const rest = JSON.stringify(fields).slice(1);
-  return `event: ${type}\nid: ${sequenceNumber}\ndata: {"type":"${type}","sequence_number":${sequenceNumber},${rest}\n\n`;
+  return numberFrame(openFrame(event), sequenceNumber);
 }
 
 /** The frames of consecutive events, the first of which has the number `first`. */

@@ -51,6 +51,13 @@ export async function* readLog(target: LogTarget, after: number): AsyncGenerator
   }
 }
 
+/** The same messages without their frames. */
+export async function* readMetas(target: LogTarget, after: number): AsyncGenerator<Omit<LogMessage, 'bytes'>> {
+  for await (const message of storedMessages(target, after, { headersOnly: true })) {
+    yield { streamSeq: message.streamSeq, meta: decodeMeta(message.headers) };
+  }
+}
+
 /** The same, for whom it is too much to hold a message. */
 export async function* readLogLazily(target: LogTarget, after: number): AsyncGenerator<LazyLogMessage> {
   for await (const message of storedMessages(target, after, { headersOnly: false })) {

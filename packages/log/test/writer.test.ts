@@ -1,4 +1,4 @@
-import { type Bus, PublishUncertain } from '@tailrace/bus';
+import type { Bus } from '@tailrace/bus';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   append,
@@ -13,6 +13,7 @@ import {
   readEnd,
   readLog,
 } from '../src/index.ts';
+import { deafBus, silencedOnce } from './faulty-bus.ts';
 import { delta, type TestNats, testNats } from './nats.ts';
 
 let nats: TestNats;
@@ -31,6 +32,7 @@ function writer(target: LogTarget, options: Partial<ConstructorParameters<typeof
     step: { id: 'step', attempt: 1 },
     bufferLimit: 1_000_000,
     messageLimit: 64_000,
+    shared: false,
     signal: never,
     ...options,
   });
@@ -80,35 +82,6 @@ describe('append', () => {
     expect(Buffer.compare(message?.bytes ?? Buffer.alloc(0), large)).toBe(0);
   });
 });
-
-/** A connection that loses acknowledgements: the message is stored, its writer does not hear of it. */
-function deafBus(bus: Bus, loses: () => boolean): Bus {
-  const publisher = Object.create(bus.publisher, {
-    publish: {
-      value: async (...args: Parameters<Bus['publisher']['publish']>) => {
-        const ack = await bus.publisher.publish(...args);
-        if (loses()) throw new PublishUncertain(args[0], 'lost by the test');
-        return ack;
-      },
-    },
-  });
-  return { ...bus, publisher };
-}
-
-/** A connection whose first message never leaves. */
-function silencedOnce(bus: Bus): Bus {
-  let sent = 0;
-  const publisher = Object.create(bus.publisher, {
-    publish: {
-      value: async (...args: Parameters<Bus['publisher']['publish']>) => {
-        sent += 1;
-        if (sent === 1) throw new PublishUncertain(args[0], 'kept back by the test');
-        return bus.publisher.publish(...args);
-      },
-    },
-  });
-  return { ...bus, publisher };
-}
 
 describe('a writer', () => {
   test('numbers its events from where the log ends, and tells where it then ends', async () => {

@@ -48,6 +48,12 @@ export const ERRORS = {
     'invalid_request_error',
     "Invalid value for 'tool_choice': there is no tool '{name}'.",
   ),
+  approval_request_not_found: entry(
+    400,
+    'invalid_request_error',
+    "No approval request with id '{id}' waits for an answer.",
+  ),
+  mcp_server_not_found: entry(400, 'invalid_request_error', "There is no MCP server '{label}' among the tools."),
   mutually_exclusive: entry(400, 'invalid_request_error', "'{param}' cannot be used together with '{other}'."),
   context_length_exceeded: entry(
     400,
@@ -78,24 +84,31 @@ export const ERRORS = {
   // Who asks, and for what
   missing_api_key: entry(401, 'authentication_error', 'No API key: send it as "Authorization: Bearer <key>".'),
   invalid_api_key: entry(401, 'authentication_error', 'Incorrect API key.'),
+  expired_api_key: entry(401, 'authentication_error', 'This API key has expired.'),
   model_not_found: entry(
     404,
     'invalid_request_error',
     "The model '{model}' does not exist or you do not have access to it.",
   ),
+  endpoint_not_served: entry(
+    400,
+    'invalid_request_error',
+    "The model '{model}' cannot be used with {endpoint}: its servers do not speak chat completions. Use /v1/responses.",
+  ),
   response_not_found: entry(404, 'not_found_error', "Response with id '{id}' not found."),
   method_not_allowed: entry(405, 'invalid_request_error', '{path} does not take {method}; it takes {allowed}.'),
-  rate_limit_exceeded: entry(
-    429,
-    'too_many_requests',
-    'This key may make {limit} requests a minute. Try again in {seconds} s.',
-  ),
+  rate_limit_exceeded: entry(429, 'too_many_requests', 'Rate limit reached: {rule}. Try again in {seconds} s.'),
   websocket_connection_limit_reached: entry(
     400,
     'invalid_request_error',
     'The connection has been open for {minutes} minutes, which is the limit. Open a new one to go on.',
   ),
   route_not_found: entry(404, 'not_found_error', 'There is no {method} {path}.'),
+  // What is administered
+  entry_not_found: entry(404, 'not_found_error', "There is no {kind} named '{name}'."),
+  entry_exists: entry(400, 'invalid_request_error', "There is a {kind} named '{name}' already."),
+  entry_in_use: entry(400, 'invalid_request_error', "The {kind} '{name}' is used by {users}."),
+  key_taken: entry(400, 'invalid_request_error', 'This secret is, or was, the secret of another key.'),
   // The server
   unavailable: entry(503, 'server_error', 'The server cannot take this request at the moment: {reason}. Try again.'),
   overloaded: entry(503, 'server_error', 'The server has as many open requests as it takes. Try again.'),
@@ -107,6 +120,7 @@ export const ERRORS = {
   upstream_timeout: entry(504, 'model_error', 'The model server did not answer within {ms} ms.'),
   upstream_invalid: entry(502, 'model_error', 'The model server sent something that is not an answer: {reason}.'),
   upstream_too_large: entry(502, 'model_error', 'The answer of the model server is larger than {limit} bytes.'),
+  upstream_busy: entry(503, 'model_error', 'Every server of the model has as many calls as it takes, for {ms} ms now.'),
   secret_unreadable: entry(500, 'server_error', "A secret of '{name}' cannot be opened by this server."),
   model_unavailable: entry(502, 'model_error', "The model '{model}' is not registered any more."),
   attempts_exhausted: entry(
@@ -137,12 +151,35 @@ export const ERRORS = {
   tool_http_error: entry(502, 'tool_error', 'The tool answered {status}: {body}'),
   tool_output_too_large: entry(502, 'tool_error', 'The output of the tool is larger than {limit} bytes.'),
   tool_invalid_arguments: entry(400, 'tool_error', 'The arguments are not a JSON object: {reason}.'),
+  tool_arguments_mismatch: entry(400, 'tool_error', 'The arguments do not match the schema of the tool: {reason}.'),
+  tool_schema_unusable: entry(502, 'tool_error', "The schema of the tool's arguments cannot be used: {reason}."),
+  tool_invalid_answer: entry(502, 'tool_error', 'The tool sent something that is not an answer: {reason}.'),
+  tool_redirected: entry(502, 'tool_error', 'The tool redirects to somewhere else, which is not followed.'),
+  tool_forbidden_address: entry(403, 'tool_error', 'The tool is not at an address that may be reached: {reason}.'),
+  tool_circuit_open: entry(
+    503,
+    'tool_error',
+    'This call was not made: the tool has failed {failures} times in a row, and is left alone for a while.',
+  ),
+  tool_failed: entry(502, 'tool_error', 'The tool failed: {text}'),
   tool_not_found: entry(404, 'tool_error', "There is no tool named '{name}'."),
   tool_unavailable: entry(502, 'tool_error', "The tool '{name}' is not registered any more."),
   max_tool_calls_exceeded: entry(
     400,
     'tool_error',
     'This call was not run: the request allows {limit} tool calls, and they are used up.',
+  ),
+  max_depth_exceeded: entry(
+    400,
+    'tool_error',
+    'This call was not run: agents may call agents {limit} levels deep, and no deeper.',
+  ),
+  agent_incomplete: entry(502, 'tool_error', "The agent '{name}' was cut short: {reason}."),
+  approval_denied: entry(400, 'tool_error', 'This call was not made: the user did not approve it ({reason}).'),
+  approval_impossible: entry(
+    400,
+    'tool_error',
+    "This call was not run: '{name}' needs the approval of a person, and an agent cannot ask for it.",
   ),
 } as const satisfies Record<string, Entry>;
 

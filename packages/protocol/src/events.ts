@@ -23,14 +23,8 @@ const inSummary = { ...inItem, summary_index: z.int() };
 /** `obfuscation` evens out the sizes of frames, where a request has asked for it. */
 const delta = { delta: z.string(), obfuscation: z.string().optional() };
 
-/** The fields of each event, without `type` and `sequence_number`. */
-const FIELDS = {
-  'response.created': lifecycle,
-  'response.queued': lifecycle,
-  'response.in_progress': lifecycle,
-  'response.completed': lifecycle,
-  'response.failed': lifecycle,
-  'response.incomplete': lifecycle,
+/** The fields of each event that is about an item, without `type` and `sequence_number`. */
+const ITEM_FIELDS = {
   'response.output_item.added': { ...atItem, item: outputItem },
   'response.output_item.done': { ...atItem, item: outputItem },
   'response.content_part.added': { ...inPart, part: contentPart },
@@ -48,7 +42,46 @@ const FIELDS = {
   'response.reasoning_summary_text.done': { ...inSummary, text: z.string() },
   'response.function_call_arguments.delta': { ...inItem, ...delta },
   'response.function_call_arguments.done': { ...inItem, name: z.string(), arguments: z.string() },
+  'response.mcp_list_tools.in_progress': inItem,
+  'response.mcp_list_tools.completed': inItem,
+  'response.mcp_list_tools.failed': inItem,
+  'response.mcp_call.in_progress': inItem,
+  'response.mcp_call_arguments.delta': { ...inItem, ...delta },
+  'response.mcp_call_arguments.done': { ...inItem, arguments: z.string() },
+  'response.mcp_call.completed': inItem,
+  'response.mcp_call.failed': inItem,
+};
+
+type ItemFields<T extends keyof typeof ITEM_FIELDS> = z.output<z.ZodObject<(typeof ITEM_FIELDS)[T]>>;
+
+/** An event that is about an item, before its place in the log is known. */
+export type ItemEvent = { [T in keyof typeof ITEM_FIELDS]: { type: T } & ItemFields<T> }[keyof typeof ITEM_FIELDS];
+
+const itemEvent = z.union(
+  Object.entries(ITEM_FIELDS).map(([type, fields]) => z.strictObject({ type: z.literal(type), ...fields })),
+) as unknown as z.ZodType<ItemEvent>;
+
+/** The fields of each event, without `type` and `sequence_number`. */
+const FIELDS = {
+  ...ITEM_FIELDS,
+  'response.created': lifecycle,
+  'response.queued': lifecycle,
+  'response.in_progress': lifecycle,
+  'response.completed': lifecycle,
+  'response.failed': lifecycle,
+  'response.incomplete': lifecycle,
   error: { error: errorPayload },
+  /**
+   * Beyond the specification, and only for who asks for it: what happens inside an agent. `event` is one of the items of
+   * the agent's own output, and its `output_index` counts those. `parent_step_id` is the call that the agent answers.
+   */
+  'tailrace.progress': {
+    step_id: z.string(),
+    parent_step_id: z.string(),
+    agent: z.string(),
+    depth: z.int().min(1),
+    event: itemEvent,
+  },
 };
 
 /** The name of an event. */

@@ -1,5 +1,5 @@
 import { type ResponseEvent, TERMINAL_EVENTS } from './events.ts';
-import type { OutputItem, OutputMessage, OutputReasoning } from './items.ts';
+import type { ModelItem, OutputItem, OutputMessage, OutputReasoning } from './items.ts';
 import type { ResponseResource } from './response.ts';
 
 /**
@@ -13,6 +13,13 @@ export class FoldError extends Error {
   }
 }
 
+/** The items that a run of events has built so far. */
+interface Output {
+  items: OutputItem[];
+  /** The places of those that have ended. Not every kind of item says so itself. */
+  ended: Set<number>;
+}
+
 /**
  * What a client knows after these events: the fold of a log, from its first event on (I3). It trusts nothing but the
  * events; a terminal event must agree with what the deltas have built, which is checked by whoever compares.
@@ -20,7 +27,7 @@ export class FoldError extends Error {
  */
 export function foldEvents(events: Iterable<ResponseEvent>): ResponseResource {
   let response: ResponseResource | undefined;
-  let output: OutputItem[] = [];
+  let output: Output = { items: [], ended: new Set() };
   let last: ResponseEvent | undefined;
   for (const event of events) {
     if (!last && event.type !== 'response.created') throw new FoldError(event, 'nothing was created before');
@@ -29,23 +36,24 @@ export function foldEvents(events: Iterable<ResponseEvent>): ResponseResource {
     switch (event.type) {
       case 'response.created':
         response = structuredClone(event.response);
-        output = [...response.output];
+        output = { items: [...response.output], ended: new Set(response.output.keys()) };
         break;
       case 'response.queued':
       case 'response.in_progress':
       case 'response.completed':
       case 'response.failed':
       case 'response.incomplete':
-        response = { ...structuredClone(event.response), output };
+        response = structuredClone(event.response);
         break;
       case 'error':
+      case 'tailrace.progress':
         break;
       default:
         foldItemEvent(output, event);
     }
   }
   if (!response) throw new Error('an empty log has no response');
-  return { ...response, output };
+  return { ...response, output: output.items };
 }
 
 function checkOrder(last: ResponseEvent, event: ResponseEvent): void {
@@ -55,52 +63,83 @@ function checkOrder(last: ResponseEvent, event: ResponseEvent): void {
 }
 
 /**
- * The items that a run of item events builds, beginning with the item at `firstIndex`: the share of one step in a log.
+ * The items that a run of item events builds, beginning with the item at `firstIndex`: the share of one model step in a
+ * log.
  * @throws FoldError for a run that breaks the protocol.
  */
-export function foldItems(events: Iterable<ResponseEvent>, firstIndex: number): OutputItem[] {
+export function foldItems(events: Iterable<ResponseEvent>, firstIndex: number): ModelItem[] {
   // Items that stand before the run are somebody else's; their places are kept so that the indexes agree.
-  const output: OutputItem[] = Array.from({ length: firstIndex });
+  const output: Output = { items: Array.from({ length: firstIndex }), ended: new Set() };
   for (const event of events) {
-    if ('response' in event || event.type === 'error') {
+    if ('response' in event || event.type === 'error' || event.type === 'tailrace.progress') {
       throw new FoldError(event, 'a step does not write events of the response');
     }
+    if ('item' in event && !isModelItem(event.item)) throw new FoldError(event, 'the item is of a tool');
     foldItemEvent(output, event);
   }
-  return output.slice(firstIndex);
+  return output.items.slice(firstIndex).filter(isModelItem);
 }
 
-type ItemLevelEvent = Exclude<ResponseEvent, { response: ResponseResource } | { type: 'error' }>;
+/** Whether an item is of a model, and not of a tool. */
+export function isModelItem(item: OutputItem): item is ModelItem {
+  switch (item.type) {
+    case 'message':
+    case 'reasoning':
+    case 'function_call':
+      return true;
+    case 'function_call_output':
+    case 'mcp_list_tools':
+    case 'mcp_call':
+    case 'mcp_approval_request':
+      return false;
+  }
+}
 
-function foldItemEvent(output: OutputItem[], event: ItemLevelEvent): void {
+type ItemLevelEvent = Exclude<
+  ResponseEvent,
+  { response: ResponseResource } | { type: 'error' } | { type: 'tailrace.progress' }
+>;
+
+function foldItemEvent(output: Output, event: ItemLevelEvent): void {
+  const { items } = output;
   switch (event.type) {
     case 'response.output_item.added':
-      if (event.output_index !== output.length) throw new FoldError(event, `the next item is ${output.length}`);
-      output.push(structuredClone(event.item));
+      if (event.output_index !== items.length) throw new FoldError(event, `the next item is ${items.length}`);
+      items.push(structuredClone(event.item));
       return;
     case 'response.output_item.done':
       if (openItemAt(output, event).id !== event.item.id) throw new FoldError(event, 'another item is there');
-      output[event.output_index] = structuredClone(event.item);
+      items[event.output_index] = structuredClone(event.item);
+      output.ended.add(event.output_index);
       return;
-    case 'response.function_call_arguments.delta': {
-      const item = openItemAt(output, event);
-      if (item.id !== event.item_id) throw new FoldError(event, 'another item is there');
-      if (item.type !== 'function_call') throw new FoldError(event, 'not a function call');
-      item.arguments += event.delta;
+    case 'response.function_call_arguments.delta':
+      itemOfType(output, event, 'function_call').arguments += event.delta;
       return;
-    }
-    case 'response.function_call_arguments.done': {
-      const item = openItemAt(output, event);
-      if (item.id !== event.item_id) throw new FoldError(event, 'another item is there');
-      if (item.type !== 'function_call') throw new FoldError(event, 'not a function call');
-      if (item.arguments !== event.arguments) throw new FoldError(event, 'the deltas say otherwise');
+    case 'response.mcp_call_arguments.delta':
+      itemOfType(output, event, 'mcp_call').arguments += event.delta;
       return;
-    }
+    case 'response.function_call_arguments.done':
+      if (itemOfType(output, event, 'function_call').arguments === event.arguments) return;
+      throw new FoldError(event, 'the deltas say otherwise');
+    case 'response.mcp_call_arguments.done':
+      if (itemOfType(output, event, 'mcp_call').arguments === event.arguments) return;
+      throw new FoldError(event, 'the deltas say otherwise');
+    // What a call or a list came to is told by its end.
+    case 'response.mcp_call.in_progress':
+    case 'response.mcp_call.completed':
+    case 'response.mcp_call.failed':
+      itemOfType(output, event, 'mcp_call');
+      return;
+    case 'response.mcp_list_tools.in_progress':
+    case 'response.mcp_list_tools.completed':
+    case 'response.mcp_list_tools.failed':
+      itemOfType(output, event, 'mcp_list_tools');
+      return;
     case 'response.reasoning_summary_part.added':
     case 'response.reasoning_summary_part.done':
     case 'response.reasoning_summary_text.delta':
     case 'response.reasoning_summary_text.done':
-      foldSummaryEvent(summaryOf(output, event), event);
+      foldSummaryEvent(itemOfType(output, event, 'reasoning').summary, event);
       return;
     default:
       foldPartEvent(partsOf(output, event), event);
@@ -180,23 +219,26 @@ function foldSummaryEvent(parts: OutputReasoning['summary'], event: SummaryLevel
   }
 }
 
-function summaryOf(output: OutputItem[], event: SummaryLevelEvent): OutputReasoning['summary'] {
-  const item = openItemAt(output, event);
-  if (item.type !== 'reasoning') throw new FoldError(event, 'the item has no summary');
-  if (item.id !== event.item_id) throw new FoldError(event, 'another item is there');
-  return item.summary;
-}
-
-function openItemAt(output: OutputItem[], event: { output_index: number } & ItemLevelEvent): OutputItem {
-  const item = output[event.output_index];
+function openItemAt(output: Output, event: { output_index: number } & ItemLevelEvent): OutputItem {
+  const item = output.items[event.output_index];
   if (!item) throw new FoldError(event, 'there is no such item');
-  if (item.status !== 'in_progress') throw new FoldError(event, 'the item has ended');
+  if (output.ended.has(event.output_index)) throw new FoldError(event, 'the item has ended');
   return item;
 }
 
-function partsOf(output: OutputItem[], event: PartLevelEvent): Part[] {
+type InItemEvent = Extract<ItemLevelEvent, { item_id: string }>;
+type ItemOf<Type extends OutputItem['type']> = Extract<OutputItem, { type: Type }>;
+
+function itemOfType<Type extends OutputItem['type']>(output: Output, event: InItemEvent, type: Type): ItemOf<Type> {
   const item = openItemAt(output, event);
-  if (item.type !== 'message' && item.type !== 'reasoning') throw new FoldError(event, 'the item has no parts');
   if (item.id !== event.item_id) throw new FoldError(event, 'another item is there');
+  if (item.type !== type) throw new FoldError(event, `the item is a ${item.type}`);
+  return item as ItemOf<Type>;
+}
+
+function partsOf(output: Output, event: PartLevelEvent): Part[] {
+  const item = openItemAt(output, event);
+  if (item.id !== event.item_id) throw new FoldError(event, 'another item is there');
+  if (item.type !== 'message' && item.type !== 'reasoning') throw new FoldError(event, 'the item has no parts');
   return item.content;
 }

@@ -32,6 +32,11 @@ export function parseResponseId(publicId: string): ResponseId | undefined {
   return parsePrefixed('resp_', publicId);
 }
 
+/** `step_<hex>`, the id a client sees. */
+export function publicStepId(id: StepId): string {
+  return `step_${hexOf(id)}`;
+}
+
 /** `conv_<hex>`, the id a client sees. */
 export function publicConversationId(id: ConversationId): string {
   return `conv_${hexOf(id)}`;
@@ -61,10 +66,14 @@ const PREFIX = {
   function_call: 'fc',
   function_call_output: 'fco',
   compaction: 'cmp',
+  mcp_list_tools: 'mcpl',
+  mcp_call: 'mcp',
+  mcp_approval_request: 'mcpr',
+  mcp_approval_response: 'mcpa',
   call: 'call',
 } as const;
 
-const ITEM_ID = /^(?:msg|rs|fc|fco|cmp)_([0-9a-f]{32})([0-9a-f]{4}|[1-9a-f][0-9a-f]{4,7})$/;
+const ITEM_ID = /^(?:msg|rs|fc|fco|cmp|mcp|mcpl|mcpr|mcpa)_([0-9a-f]{32})([0-9a-f]{4}|[1-9a-f][0-9a-f]{4,7})$/;
 
 /**
  * The id of the item at `position` (0-based) among what a step produced, what a response was given, or what a

@@ -12,11 +12,12 @@ export {
   type ContentPart,
   EVENT_SCHEMAS,
   type EventType,
+  type ItemEvent,
   type ResponseEvent,
   TERMINAL_EVENTS,
   type UnnumberedEvent,
 } from './events.ts';
-export { FoldError, foldEvents, foldItems } from './fold.ts';
+export { FoldError, foldEvents, foldItems, isModelItem } from './fold.ts';
 export {
   type ConversationId,
   hexOf,
@@ -28,6 +29,7 @@ export {
   parseResponseId,
   publicConversationId,
   publicResponseId,
+  publicStepId,
   type ResponseId,
   type StepId,
 } from './ids.ts';
@@ -51,8 +53,12 @@ export type {
   OutputFunctionCall,
   OutputFunctionCallOutput,
   OutputItem,
+  OutputMcpApprovalRequest,
+  OutputMcpCall,
+  OutputMcpListTools,
   OutputMessage,
   OutputReasoning,
+  ToolItem,
 } from './items.ts';
 export {
   type CreateResponseBody,
@@ -60,6 +66,7 @@ export {
   createResponseBody,
   type FunctionToolParam,
   inputTokensBody,
+  type McpToolParam,
   type TextFormat,
   type ToolChoice,
   webSocketCreateEvent,

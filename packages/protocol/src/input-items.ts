@@ -1,4 +1,4 @@
-/** What a client may put into a request as context (specification: ItemParam and its members). */
+/** What a client may put into a request as context (specification: ItemParam and its members; OpenAI: ResponseInputItem.Mcp…). */
 import { z } from 'zod';
 
 const TEXT_CHARS = 10_485_760;
@@ -95,6 +95,63 @@ const compactionItem = z.strictObject({
   created_by: z.string().nullish(),
 });
 
+/** A string may be missing where an item is sent back that never had one. */
+const orNull = z
+  .string()
+  .max(TEXT_CHARS)
+  .nullish()
+  .transform((value) => value ?? null);
+const label = z.string().min(1).max(64);
+const toolName = z.string().min(1).max(256);
+
+const mcpListToolsItem = z.strictObject({
+  type: z.literal('mcp_list_tools'),
+  id,
+  server_label: label,
+  tools: z
+    .array(
+      z.strictObject({
+        name: toolName,
+        description: orNull,
+        input_schema: z.record(z.string(), z.unknown()),
+        annotations: z
+          .record(z.string(), z.unknown())
+          .nullish()
+          .transform((value) => value ?? null),
+      }),
+    )
+    .max(1_000),
+  error: orNull,
+});
+
+const mcpCallItem = z.strictObject({
+  type: z.literal('mcp_call'),
+  id: plainId,
+  status: z.enum(['in_progress', 'completed', 'incomplete', 'calling', 'failed']).nullish(),
+  server_label: label,
+  name: toolName,
+  arguments: text,
+  output: orNull,
+  error: orNull,
+  approval_request_id: plainId.nullish().transform((value) => value ?? null),
+});
+
+const mcpApprovalRequestItem = z.strictObject({
+  type: z.literal('mcp_approval_request'),
+  id: plainId,
+  server_label: label,
+  name: toolName,
+  arguments: text,
+});
+
+const mcpApprovalResponseItem = z.strictObject({
+  type: z.literal('mcp_approval_response'),
+  id,
+  approval_request_id: plainId,
+  approve: z.boolean(),
+  reason: orNull,
+});
+
 const itemReference = z.strictObject({ type: z.literal('item_reference'), id: plainId });
 
 const itemUnion = z.discriminatedUnion('type', [
@@ -103,6 +160,10 @@ const itemUnion = z.discriminatedUnion('type', [
   functionCallOutputItem,
   reasoningItem,
   compactionItem,
+  mcpListToolsItem,
+  mcpCallItem,
+  mcpApprovalRequestItem,
+  mcpApprovalResponseItem,
   itemReference,
 ]);
 

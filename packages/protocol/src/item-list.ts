@@ -31,15 +31,16 @@ export function listedItems(items: readonly KeptItem[], origin: string): ListedI
   const seen = new Set<string>();
   return items.map((item, position) => {
     const repeated = item.id !== null && item.id !== undefined && seen.has(item.id);
-    const listed = listedItem(repeated ? { ...item, id: null } : item, origin, position);
+    const id = repeated ? itemId(item.type, origin, position) : item.id;
+    const listed = listedItem(item, origin, position, id);
     seen.add(listed.id);
     return listed;
   });
 }
 
 /** The item at `position` among those that `origin` was given, in its full form. */
-export function listedItem(item: KeptItem, origin: string, position: number): ListedItem {
-  const id = item.id ?? itemId(item.type, origin, position);
+export function listedItem(item: KeptItem, origin: string, position: number, known = item.id): ListedItem {
+  const id = known ?? itemId(item.type, origin, position);
   switch (item.type) {
     case 'message': {
       const { role, content, phase } = item;
@@ -62,6 +63,12 @@ export function listedItem(item: KeptItem, origin: string, position: number): Li
     }
     case 'compaction':
       return { type: item.type, id, encrypted_content: item.encrypted_content };
+    case 'mcp_list_tools':
+    case 'mcp_approval_request':
+    case 'mcp_approval_response':
+      return { ...item, id };
+    case 'mcp_call':
+      return { ...item, id, status: item.status ?? 'completed' };
   }
 }
 

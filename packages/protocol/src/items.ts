@@ -88,8 +88,53 @@ export const compactionBody = z.strictObject({
   encrypted_content: z.string(),
 });
 
+/** A tool that an MCP server has (OpenAI: McpListTools.Tool). */
+const mcpListedTool = z.strictObject({
+  name: z.string(),
+  description: z.string().nullable(),
+  input_schema: z.record(z.string(), z.unknown()),
+  annotations: z.record(z.string(), z.unknown()).nullable(),
+});
+
+/** What an MCP server can do (OpenAI: McpListTools). It has no status: it is empty until it is done. */
+export const outputMcpListTools = z.strictObject({
+  type: z.literal('mcp_list_tools'),
+  id: z.string(),
+  server_label: z.string(),
+  tools: z.array(mcpListedTool),
+  error: z.string().nullable(),
+});
+export type OutputMcpListTools = z.output<typeof outputMcpListTools>;
+
+/** A call of an MCP server's tool, with its output (OpenAI: McpCall). */
+export const outputMcpCall = z.strictObject({
+  type: z.literal('mcp_call'),
+  id: z.string(),
+  status: z.enum(['in_progress', 'completed', 'incomplete', 'failed']),
+  server_label: z.string(),
+  name: z.string(),
+  arguments: z.string(),
+  output: z.string().nullable(),
+  error: z.string().nullable(),
+  approval_request_id: z.string().nullable(),
+});
+export type OutputMcpCall = z.output<typeof outputMcpCall>;
+
+/** A call of an MCP server's tool that waits for the client's word (OpenAI: McpApprovalRequest). */
+export const outputMcpApprovalRequest = z.strictObject({
+  type: z.literal('mcp_approval_request'),
+  id: z.string(),
+  server_label: z.string(),
+  name: z.string(),
+  arguments: z.string(),
+});
+export type OutputMcpApprovalRequest = z.output<typeof outputMcpApprovalRequest>;
+
 /** An item that a model step produces. */
 export type ModelItem = OutputMessage | OutputReasoning | OutputFunctionCall;
+
+/** An item that a tool step produces. */
+export type ToolItem = OutputFunctionCallOutput | OutputMcpListTools | OutputMcpCall | OutputMcpApprovalRequest;
 
 /** An item of a response's `output`. */
 export const outputItem = z.discriminatedUnion('type', [
@@ -97,5 +142,8 @@ export const outputItem = z.discriminatedUnion('type', [
   outputReasoning,
   outputFunctionCall,
   outputFunctionCallOutput,
+  outputMcpListTools,
+  outputMcpCall,
+  outputMcpApprovalRequest,
 ]);
 export type OutputItem = z.output<typeof outputItem>;

@@ -15,16 +15,56 @@ const functionTool = z.strictObject({
   strict: z.boolean().nullish(),
 });
 
+const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$/, 'not the name of a header');
+const headerValue = z
+  .string()
+  .max(8_192)
+  .regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'not the value of a header');
+const serverLabel = z
+  .string()
+  .min(1)
+  .max(64)
+  .regex(/^[a-zA-Z0-9_-]+$/, 'only letters, digits, _ and - are allowed');
+const toolNames = z.array(z.string().min(1).max(256)).max(1_000);
+const someTools = z.strictObject({ tool_names: toolNames });
+
+/** A server of tools that speaks the Model Context Protocol (OpenAI: Tool.Mcp). Without `server_url` it is a registered one. */
+const mcpTool = z.strictObject({
+  type: z.literal('mcp'),
+  server_label: serverLabel,
+  server_url: z
+    .url({ protocol: /^https?$/, error: 'not an HTTP address' })
+    .max(8_192)
+    .nullish(),
+  server_description: z.string().max(10_000).nullish(),
+  headers: z.record(headerName, headerValue).nullish(),
+  authorization: headerValue.nullish(),
+  allowed_tools: z.union([toolNames, someTools]).nullish(),
+  require_approval: z
+    .union([z.enum(['always', 'never']), z.strictObject({ always: someTools.nullish(), never: someTools.nullish() })])
+    .nullish(),
+});
+
+const mcpChoice = z.strictObject({
+  type: z.literal('mcp'),
+  server_label: serverLabel,
+  name: z.string().min(1).max(256).nullish(),
+});
+
 const functionChoice = z.strictObject({ type: z.literal('function'), name: functionName });
 
-/** `tool_choice` (specification: ToolChoiceParam). */
+/** `tool_choice` (specification: ToolChoiceParam; OpenAI: ToolChoiceMcp). */
 export const toolChoice = z.union([
   z.enum(['none', 'auto', 'required']),
   z.discriminatedUnion('type', [
     functionChoice,
+    mcpChoice,
     z.strictObject({
       type: z.literal('allowed_tools'),
-      tools: z.array(functionChoice).min(1).max(128),
+      tools: z
+        .array(z.discriminatedUnion('type', [functionChoice, mcpChoice]))
+        .min(1)
+        .max(128),
       mode: z.enum(['none', 'auto', 'required']).default('auto'),
     }),
   ]),
@@ -60,8 +100,13 @@ export const createResponseBody = z.strictObject({
   instructions: z.string().nullish(),
   previous_response_id: z.string().nullish(),
   conversation: z.union([z.string(), z.strictObject({ id: z.string() })]).nullish(),
-  include: z.array(z.enum(['reasoning.encrypted_content', 'message.output_text.logprobs'])).nullish(),
-  tools: z.array(functionTool).max(128).nullish(),
+  include: z
+    .array(z.enum(['reasoning.encrypted_content', 'message.output_text.logprobs', 'tailrace.progress']))
+    .nullish(),
+  tools: z
+    .array(z.discriminatedUnion('type', [functionTool, mcpTool]))
+    .max(128)
+    .nullish(),
   tool_choice: toolChoice.nullish(),
   parallel_tool_calls: z.boolean().nullish(),
   max_tool_calls: z.int().min(1).nullish(),
@@ -129,6 +174,9 @@ export type CreateResponseBody = z.output<typeof createResponseBody>;
 
 /** A function that the client offers, and answers itself. */
 export type FunctionToolParam = z.output<typeof functionTool>;
+
+/** An MCP server that the client names, and maybe brings along. */
+export type McpToolParam = z.output<typeof mcpTool>;
 
 /** `tool_choice` as a client sends it. */
 export type ToolChoice = z.output<typeof toolChoice>;

@@ -18,14 +18,28 @@ export const usage = z.strictObject({
 });
 export type Usage = z.output<typeof usage>;
 
-/** A tool as a response echoes it (specification: FunctionTool). */
-export const echoedTool = z.strictObject({
-  type: z.literal('function'),
-  name: z.string(),
-  description: z.string().nullable(),
-  parameters: z.record(z.string(), z.unknown()).nullable(),
-  strict: z.boolean().nullable(),
-});
+const someTools = z.strictObject({ tool_names: z.array(z.string()) });
+
+/** A tool as a response echoes it (specification: FunctionTool; OpenAI: Tool.Mcp). No secret is among it. */
+export const echoedTool = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('function'),
+    name: z.string(),
+    description: z.string().nullable(),
+    parameters: z.record(z.string(), z.unknown()).nullable(),
+    strict: z.boolean().nullable(),
+  }),
+  z.strictObject({
+    type: z.literal('mcp'),
+    server_label: z.string(),
+    server_description: z.string().nullable(),
+    /** Its origin alone, as paths and queries may be secret. Null for a registered server. */
+    server_url: z.string().nullable(),
+    headers: z.null(),
+    allowed_tools: z.array(z.string()).nullable(),
+    require_approval: z.union([z.enum(['always', 'never']), z.strictObject({ always: someTools, never: someTools })]),
+  }),
+]);
 export type EchoedTool = z.output<typeof echoedTool>;
 
 const incompleteReason = z.enum(['max_output_tokens', 'content_filter', 'cancelled']);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { EVENT_SCHEMAS, type EventType, type ResponseEvent, TERMINAL_EVENTS } from '../src/index.ts';
-import { call, message, output, resource, textPart, thoughts } from './logs.ts';
+import { call, mcpCall, message, output, resource, textPart, thoughts } from './logs.ts';
 
 const logprobs = [{ token: 'a', logprob: -1, bytes: [97], top_logprobs: [{ token: 'b', logprob: -2.5, bytes: [98] }] }];
 const inItem = { item_id: 'i', output_index: 0 };
@@ -39,6 +39,21 @@ const SPECIMENS: { [T in EventType]: Omit<Extract<ResponseEvent, { type: T }>, '
   'response.reasoning_summary_text.done': { ...inSummary, text: 's' },
   'response.function_call_arguments.delta': { ...inItem, delta: '{' },
   'response.function_call_arguments.done': { ...inItem, name: 'f', arguments: '{}' },
+  'response.mcp_list_tools.in_progress': inItem,
+  'response.mcp_list_tools.completed': inItem,
+  'response.mcp_list_tools.failed': inItem,
+  'response.mcp_call.in_progress': inItem,
+  'response.mcp_call_arguments.delta': { ...inItem, delta: '{' },
+  'response.mcp_call_arguments.done': { ...inItem, arguments: '{}' },
+  'response.mcp_call.completed': inItem,
+  'response.mcp_call.failed': inItem,
+  'tailrace.progress': {
+    step_id: 'step_2',
+    parent_step_id: 'step_1',
+    agent: 'researcher',
+    depth: 1,
+    event: { type: 'response.output_item.done', output_index: 0, item: mcpCall },
+  },
   error: { error: { type: 'model_error', code: 'upstream_error', message: 'no', param: null } },
 };
 
@@ -75,6 +90,17 @@ describe('the schema of an event', () => {
     expect(
       EVENT_SCHEMAS['response.created'].safeParse({ ...specimen('response.created'), response: cut }).success,
     ).toBe(false);
+  });
+
+  test('what an agent does is told as the events of its items, and of nothing else', () => {
+    const progress = (event: object) => ({ ...specimen('tailrace.progress'), event });
+    const schema = EVENT_SCHEMAS['tailrace.progress'];
+    for (const type of types) {
+      const { sequence_number: _number, ...event } = specimen(type);
+      const ofItem = 'output_index' in event;
+      expect(schema.safeParse(progress(event)).success, type).toBe(ofItem);
+      expect(schema.safeParse(progress(specimen(type))).success, `${type} with a number`).toBe(false);
+    }
   });
 
   test('nothing comes after three of them; an error is none of these', () => {

@@ -17,6 +17,8 @@ import {
   inCall,
   inMessage,
   inThoughts,
+  mcpCall,
+  mcpList,
   message,
   numbered,
   openPart,
@@ -116,15 +118,60 @@ describe('foldItems', () => {
       { type: 'response.content_part.added', ...inMessage, output_index: 2, part: { type: 'refusal', refusal: '' } },
       { type: 'response.refusal.delta', ...inMessage, output_index: 2, delta: 'no' },
       { type: 'response.refusal.done', ...inMessage, output_index: 2, refusal: 'no' },
-      added(output, 3),
-      done({ ...output, status: 'completed', output: 'x' }, 3),
     ];
-    expect(foldRun(events)).toEqual([
+    const items = [
       { ...thoughts, content: [{ type: 'reasoning_text', text: 'hm' }] },
       { ...call, arguments: '{}' },
       { ...message, content: [{ type: 'refusal', refusal: 'no' }] },
-      { ...output, status: 'completed', output: 'x' },
+    ];
+    expect(foldRun(events)).toEqual(items);
+    const at = { item_id: 'mcp_1', output_index: 4 };
+    const listAt = { item_id: 'mcpl_1', output_index: 5 };
+    const tools = [{ name: 'search', description: null, input_schema: {}, annotations: null }];
+    const request = {
+      type: 'mcp_approval_request' as const,
+      id: 'mcpr_1',
+      server_label: 'docs',
+      name: 'drop',
+      arguments: '{}',
+    };
+    const log = numbered([
+      created,
+      ...events,
+      added(output, 3),
+      added(mcpCall, 4),
+      { type: 'response.mcp_call.in_progress', ...at },
+      { type: 'response.mcp_call_arguments.delta', ...at, delta: '{' },
+      { type: 'response.mcp_call_arguments.delta', ...at, delta: '}' },
+      { type: 'response.mcp_call_arguments.done', ...at, arguments: '{}' },
+      added(mcpList, 5),
+      { type: 'response.mcp_list_tools.in_progress', ...listAt },
+      { type: 'response.mcp_list_tools.completed', ...listAt },
+      done({ ...mcpList, tools }, 5),
+      added(request, 6),
+      done(request, 6),
+      done({ ...output, status: 'completed', output: 'x' }, 3),
     ]);
+    expect(foldEvents(log).output).toEqual([
+      ...items,
+      { ...output, status: 'completed', output: 'x' },
+      { ...mcpCall, arguments: '{}' },
+      { ...mcpList, tools },
+      request,
+    ]);
+  });
+
+  test('what is told of agents is nothing of the response', () => {
+    const progress: UnnumberedEvent = {
+      type: 'tailrace.progress',
+      step_id: 'step_2',
+      parent_step_id: 'step_1',
+      agent: 'researcher',
+      depth: 1,
+      event: added(message),
+    };
+    expect(foldEvents(numbered([created, progress, added(call)])).output).toEqual([call]);
+    expect(() => foldRun([progress])).toThrow(FoldError);
   });
 
   test('begins where the step does', () => {
@@ -192,8 +239,29 @@ describe('foldItems', () => {
       ],
     ],
     ['tells of the response', [created]],
+    ['has an item of a tool', [added(output)]],
+    ['ends as an item of a tool', [added(message), done({ ...output, id: 'msg_1' })]],
   ])('refuses a run that %s', (_what, events) => {
     expect(() => foldRun(events)).toThrow(FoldError);
+  });
+
+  const at = { item_id: 'mcp_1', output_index: 0 };
+  test.each<[string, UnnumberedEvent[]]>([
+    ['ends a list twice', [added(mcpList), done(mcpList), done(mcpList)]],
+    ['tells of a list where there is a call', [added(mcpCall), { type: 'response.mcp_list_tools.failed', ...at }]],
+    ['tells of a call where there is a message', [added(message), { type: 'response.mcp_call.failed', ...at }]],
+    ['tells of another call', [added({ ...mcpCall, id: 'mcp_2' }), { type: 'response.mcp_call.completed', ...at }]],
+    ['tells of a call that is not there', [{ type: 'response.mcp_call.in_progress', ...at }]],
+    [
+      'says other arguments than its deltas',
+      [added(mcpCall), { type: 'response.mcp_call_arguments.done', ...at, arguments: '{}' }],
+    ],
+    [
+      'extends a call that has ended',
+      [added(mcpCall), done(mcpCall), { type: 'response.mcp_call_arguments.delta', ...at, delta: '{' }],
+    ],
+  ])('refuses a log that %s', (_what, events) => {
+    expect(() => foldEvents(numbered([created, ...events]))).toThrow(FoldError);
   });
 
   test('an item before the step is somebody else’s', () => {

@@ -129,6 +129,10 @@ describe('itemId', () => {
     ['function_call', 'fc_018f000000007000800000000000000f0000'],
     ['function_call_output', 'fco_018f000000007000800000000000000f0000'],
     ['compaction', 'cmp_018f000000007000800000000000000f0000'],
+    ['mcp_list_tools', 'mcpl_018f000000007000800000000000000f0000'],
+    ['mcp_call', 'mcp_018f000000007000800000000000000f0000'],
+    ['mcp_approval_request', 'mcpr_018f000000007000800000000000000f0000'],
+    ['mcp_approval_response', 'mcpa_018f000000007000800000000000000f0000'],
     ['call', 'call_018f000000007000800000000000000f0000'],
   ] as const)('of a %s', (kind, id) => {
     expect(itemId(kind, step, 0)).toBe(id);
@@ -146,13 +150,18 @@ describe('itemId', () => {
 });
 
 describe('parseItemId', () => {
-  const kinds = fc.constantFrom(
+  const KINDS = [
     'message',
     'reasoning',
     'function_call',
     'function_call_output',
     'compaction',
-  ) satisfies fc.Arbitrary<Parameters<typeof itemId>[0]>;
+    'mcp_list_tools',
+    'mcp_call',
+    'mcp_approval_request',
+    'mcp_approval_response',
+  ] as const satisfies Parameters<typeof itemId>[0][];
+  const kinds = fc.constantFrom(...KINDS);
   const positions = fc.oneof(fc.nat(20), fc.nat(0x1ffff), fc.integer({ min: 0, max: 0xffff_ffff }));
 
   test('is the inverse of itemId', () => {
@@ -166,15 +175,17 @@ describe('parseItemId', () => {
   test('reads nothing that itemId does not write', () => {
     const hex = (least: number, most: number) => fc.stringMatching(new RegExp(`^[0-9a-f]{${least},${most}}$`));
     const alike = fc
-      .tuple(fc.constantFrom('msg', 'rs', 'fc', 'fco', 'cmp', 'call', 'resp', ''), fc.uuid(), hex(0, 9))
+      .tuple(
+        fc.constantFrom('msg', 'rs', 'fc', 'fco', 'cmp', 'mcp', 'mcpl', 'mcpr', 'mcpa', 'call', 'resp', ''),
+        fc.uuid(),
+        hex(0, 9),
+      )
       .map(([prefix, origin, position]) => `${prefix}_${hexOf(origin)}${position}`);
     fc.assert(
       fc.property(fc.oneof(alike, fc.string()), (text) => {
         const parsed = parseItemId(text);
         if (!parsed) return;
-        const written = (['message', 'reasoning', 'function_call', 'function_call_output', 'compaction'] as const).map(
-          (kind) => itemId(kind, parsed.origin, parsed.position),
-        );
+        const written = KINDS.map((kind) => itemId(kind, parsed.origin, parsed.position));
         expect(written).toContain(text);
       }),
     );

@@ -38,6 +38,41 @@ describe('an item of the input is taken', () => {
       { id: 'msg_1', role: 'user', content: 'hi' },
       { type: 'message', id: 'msg_1', role: 'user', content: 'hi' },
     ],
+    [
+      'what a server can do, as little as a client may have kept of it',
+      { type: 'mcp_list_tools', id: 'mcpl_1', server_label: 's', tools: [{ name: 't', input_schema: {} }] },
+      {
+        type: 'mcp_list_tools',
+        id: 'mcpl_1',
+        server_label: 's',
+        tools: [{ name: 't', description: null, input_schema: {}, annotations: null }],
+        error: null,
+      },
+    ],
+    [
+      'a call of a server',
+      { type: 'mcp_call', id: 'mcp_1', server_label: 's', name: 't', arguments: '{}', output: 'x' },
+      {
+        type: 'mcp_call',
+        id: 'mcp_1',
+        server_label: 's',
+        name: 't',
+        arguments: '{}',
+        output: 'x',
+        error: null,
+        approval_request_id: null,
+      },
+    ],
+    [
+      'a call that waits for approval',
+      { type: 'mcp_approval_request', id: 'mcpr_1', server_label: 's', name: 't', arguments: '{}' },
+      { type: 'mcp_approval_request', id: 'mcpr_1', server_label: 's', name: 't', arguments: '{}' },
+    ],
+    [
+      'an approval',
+      { type: 'mcp_approval_response', approval_request_id: 'mcpr_1', approve: true },
+      { type: 'mcp_approval_response', approval_request_id: 'mcpr_1', approve: true, reason: null },
+    ],
     ['reasoning without a summary', { type: 'reasoning' }, { type: 'reasoning', summary: [] }],
     [
       'reasoning that only we can read',
@@ -72,6 +107,16 @@ describe('an item of the input is refused, and its parameter is named', () => {
   const ROWS: Record<string, Row[]> = {
     missing_required_parameter: [
       ['the content of a compaction', item({ type: 'compaction' }), 'input[0].encrypted_content'],
+      [
+        'the word of an approval',
+        item({ type: 'mcp_approval_response', approval_request_id: 'm' }),
+        'input[0].approve',
+      ],
+      [
+        'the id of an approval request',
+        item({ type: 'mcp_approval_request', server_label: 's', name: 't', arguments: '' }),
+        'input[0].id',
+      ],
       ['what a reference names', item({ type: 'item_reference' }), 'input[0].id'],
       ['the name of a call', item({ type: 'function_call', call_id: 'c', arguments: '' }), 'input[0].name'],
       [
@@ -119,7 +164,11 @@ describe('an item of the input is refused, and its parameter is named', () => {
     ],
     invalid_value: [
       ['an unknown item', item({ type: 'web_search_call', id: 'ws_1' }), 'input[0].type'],
-      ['an unknown item after others', item({ role: 'user', content: 'a' }, { type: 'mcp_call' }), 'input[1].type'],
+      [
+        'an unknown item after others',
+        item({ role: 'user', content: 'a' }, { type: 'computer_call' }),
+        'input[1].type',
+      ],
       ['an item whose type is no text', item({ type: 5 }), 'input[0].type'],
       ['an item that is a list', item([]), 'input[0]'],
       [

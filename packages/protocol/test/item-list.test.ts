@@ -133,7 +133,31 @@ describe('an item in its full form', () => {
       { type: 'compaction', encrypted_content: 'e', created_by: 'me' },
       { type: 'compaction', encrypted_content: 'e' },
     ],
+    [
+      'what a server can do',
+      { type: 'mcp_list_tools', server_label: 's', tools: [{ name: 't', input_schema: {} }] },
+      {
+        type: 'mcp_list_tools',
+        server_label: 's',
+        tools: [{ name: 't', description: null, input_schema: {}, annotations: null }],
+        error: null,
+      },
+    ],
+    [
+      'an approval',
+      { type: 'mcp_approval_response', approval_request_id: 'mcpr_1', approve: false, reason: 'no' },
+      { type: 'mcp_approval_response', approval_request_id: 'mcpr_1', approve: false, reason: 'no' },
+    ],
   ];
+
+  test('a call of a server, and one that waits for approval, keep the ids that others refer to', () => {
+    const named = { server_label: 's', name: 't', arguments: '{}' };
+    const request = { type: 'mcp_approval_request', id: 'mcpr_1', ...named };
+    const call = { type: 'mcp_call', id: 'mcp_1', ...named, output: 'x', error: null, approval_request_id: 'mcpr_1' };
+    expect(listedItem(kept(request), ORIGIN, 0)).toEqual(request);
+    expect(listedItem(kept(call), ORIGIN, 1)).toEqual({ ...call, status: 'completed' });
+    expect(listedItem(kept({ ...call, status: 'failed' }), ORIGIN, 1)).toEqual({ ...call, status: 'failed' });
+  });
 
   test.each(ROWS)('%s', (_what, sent, listed) => {
     const item = kept(sent);

@@ -4,6 +4,8 @@ import {
   type OutputFunctionCall,
   type OutputFunctionCallOutput,
   type OutputItem,
+  type OutputMcpCall,
+  type OutputMcpListTools,
   type OutputMessage,
   type OutputReasoning,
   type ResponseEvent,
@@ -81,6 +83,26 @@ export const output: OutputFunctionCallOutput = {
   status: 'in_progress',
   call_id: 'call_1',
   output: '',
+};
+/** A call of an MCP server that has just begun. */
+export const mcpCall: OutputMcpCall = {
+  type: 'mcp_call',
+  id: 'mcp_1',
+  status: 'in_progress',
+  server_label: 'docs',
+  name: 'search',
+  arguments: '',
+  output: null,
+  error: null,
+  approval_request_id: null,
+};
+/** What an MCP server can do, before it has said so. */
+export const mcpList: OutputMcpListTools = {
+  type: 'mcp_list_tools',
+  id: 'mcpl_1',
+  server_label: 'docs',
+  tools: [],
+  error: null,
 };
 /** A text without annotations. */
 export const textPart = (text: string) => ({ type: 'output_text' as const, text, annotations: [], logprobs: [] });

@@ -20,6 +20,8 @@ describe('a request that is refused names the first parameter that is wrong', ()
       ['the arguments of a call', item({ type: 'function_call', call_id: 'c', name: 'f' }), 'input[0].arguments'],
       ['the name of a tool', body({ tools: [{ type: 'function' }] }), 'tools[0].name'],
       ['the type of a tool', body({ tools: [{ name: 'f' }] }), 'tools[0].type'],
+      ['the label of a server', body({ tools: [{ type: 'mcp', server_url: 'https://a.b' }] }), 'tools[0].server_label'],
+      ['the server of a choice', body({ tool_choice: { type: 'mcp' } }), 'tool_choice.server_label'],
       ['the function of a choice', body({ tool_choice: { type: 'function' } }), 'tool_choice.name'],
       ['the type of a choice', body({ tool_choice: { name: 'f' } }), 'tool_choice.type'],
       ['the schema of a format', body({ text: { format: { type: 'json_schema', name: 'n' } } }), 'text.format.schema'],
@@ -35,6 +37,11 @@ describe('a request that is refused names the first parameter that is wrong', ()
         'input[1].content[0].x',
       ],
       ['in a tool', body({ tools: [{ type: 'function', name: 'f', function: {} }] }), 'tools[0].function'],
+      [
+        'in a server',
+        body({ tools: [{ type: 'mcp', server_label: 's', connector_id: 'c' }] }),
+        'tools[0].connector_id',
+      ],
       ['in a choice', body({ tool_choice: { type: 'function', name: 'f', mode: 'auto' } }), 'tool_choice.mode'],
       ['in text', body({ text: { style: 'x' } }), 'text.style'],
       ['in a format', body({ text: { format: { type: 'text', name: 'n' } } }), 'text.format.name'],
@@ -72,6 +79,27 @@ describe('a request that is refused names the first parameter that is wrong', ()
         'input[0].call_id',
       ],
       ['a tool of an unknown type', body({ tools: [{ type: 'web_search', name: 'w' }] }), 'tools[0].type'],
+      [
+        'an address that is none of HTTP',
+        body({ tools: [{ type: 'mcp', server_label: 's', server_url: 'file:///etc/passwd' }] }),
+        'tools[0].server_url',
+      ],
+      ['a label with a space', body({ tools: [{ type: 'mcp', server_label: 'a b' }] }), 'tools[0].server_label'],
+      [
+        'a policy that there is not',
+        body({ tools: [{ type: 'mcp', server_label: 's', require_approval: 'sometimes' }] }),
+        'tools[0].require_approval',
+      ],
+      [
+        'a header with a line after it',
+        body({ tools: [{ type: 'mcp', server_label: 's', headers: { 'x-a': 'b\nc: d' } }] }),
+        'tools[0].headers.x-a',
+      ],
+      [
+        'an authorization with a line after it',
+        body({ tools: [{ type: 'mcp', server_label: 's', authorization: 'b\r\nc: d' }] }),
+        'tools[0].authorization',
+      ],
       ['a name with a space', body({ tools: [{ type: 'function', name: 'a b' }] }), 'tools[0].name'],
       ['a name that is too long', body({ tools: [{ type: 'function', name: 'a'.repeat(65) }] }), 'tools[0].name'],
       [
@@ -90,7 +118,7 @@ describe('a request that is refused names the first parameter that is wrong', ()
       ['no allowed tools', body({ tool_choice: { type: 'allowed_tools', tools: [] } }), 'tool_choice.tools'],
       [
         'an allowed tool',
-        body({ tool_choice: { type: 'allowed_tools', tools: [{ type: 'mcp', name: 'f' }] } }),
+        body({ tool_choice: { type: 'allowed_tools', tools: [{ type: 'web_search', name: 'f' }] } }),
         'tool_choice.tools[0].type',
       ],
       ['a temperature that is too high', body({ temperature: 2.1 }), 'temperature'],

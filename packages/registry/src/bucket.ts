@@ -1,23 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type KV, type KvEntry, Kvm } from '@nats-io/kv';
-import { type Bus, contested, replicasFor } from '@tailrace/bus';
-import { type RegistrySnapshot, RegistryView } from './snapshot.ts';
-
-const BUCKET = 'TR_REGISTRY';
-const KEY = 'snapshot';
-
-async function openBucket(bus: Bus): Promise<KV> {
-  const options = { history: 1, replicas: replicasFor(bus), max_bytes: -1 };
-  return new Kvm(bus.js).create(BUCKET, options);
-}
-
-/** Publishes a snapshot to every service, unless it is what they have already. */
-export async function publishRegistry(bus: Bus, snapshot: RegistrySnapshot): Promise<void> {
-  const text = JSON.stringify(snapshot);
-  const bucket = await openBucket(bus);
-  const current = await bucket.get(KEY);
-  if (current?.string() !== text) await bucket.put(KEY, text);
-}
+import type { KV, KvEntry } from '@nats-io/kv';
+import { type Bus, contested } from '@tailrace/bus';
+import { MANIFEST, openBucket, readPublication } from './publication.ts';
+import { RegistryView } from './snapshot.ts';
 
 /** The registry as it is at every moment. */
 export interface RegistryWatch {
@@ -37,21 +22,28 @@ export async function watchRegistry(bus: Bus, onError: (error: unknown) => void)
   let view: RegistryView | undefined;
   let closed = false;
   let current: { stop(): void } | undefined;
-  const see = (entry: KvEntry) => {
+  const see = async (bucket: KV, entry: KvEntry, mine: () => boolean) => {
     if (entry.operation !== 'PUT') return;
-    try {
-      view = new RegistryView(entry.json<RegistrySnapshot>());
-    } catch (error) {
-      onError(error);
-      return;
+    for (let pause = RETRY_MS.first; mine(); pause = Math.min(2 * pause, RETRY_MS.most)) {
+      try {
+        const snapshot = await readPublication(bucket, entry);
+        if (!snapshot || !mine()) return;
+        view = new RegistryView(snapshot);
+        break;
+      } catch (error) {
+        onError(error);
+      }
+      await sleep(pause);
     }
-    for (const callback of callbacks) callback(view);
+    if (view) for (const callback of callbacks) callback(view);
   };
   const open = async () => {
-    const updates = await (await openBucket(bus)).watch({ key: KEY });
+    const bucket = await openBucket(bus);
+    const updates = await bucket.watch({ key: MANIFEST });
     current?.stop();
     current = updates;
-    follow(updates, see).catch(onError);
+    const mine = () => !closed && current === updates;
+    follow(updates, (entry) => see(bucket, entry, mine)).catch(onError);
   };
   await contested(open);
   // A server that was away may have lost the bucket, and a watch does not come back by itself then.
@@ -73,9 +65,11 @@ export async function watchRegistry(bus: Bus, onError: (error: unknown) => void)
 }
 
 const REOPEN_MS = 500;
+/** What cannot be read is tried again, until something newer has come. */
+const RETRY_MS = { first: 200, most: 10_000 };
 
-async function follow(updates: AsyncIterable<KvEntry>, see: (entry: KvEntry) => void): Promise<void> {
-  for await (const entry of updates) see(entry);
+async function follow(updates: AsyncIterable<KvEntry>, see: (entry: KvEntry) => Promise<void>): Promise<void> {
+  for await (const entry of updates) await see(entry);
 }
 
 async function reopen(open: () => Promise<void>, closed: () => boolean, onError: (error: unknown) => void) {

@@ -1,12 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { ENTRIES, type Entry, type Section } from './entries.ts';
+import { resolveEnvironment, UnsetVariable } from './references.ts';
 
-const name = z.string().regex(/^[a-zA-Z0-9_.:/-]{1,128}$/, 'letters, digits and _ . : / - are allowed');
-const toolName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'letters, digits, _ and - are allowed');
-const groups = z.array(z.string().min(1)).min(1).default(['everyone']);
 /** A list in which no two entries have the same name: the later one would silently win. */
-const named = <T extends { name: string }>(entry: z.ZodType<T>) =>
+const named = <T extends z.ZodType<{ name: string }>>(entry: T) =>
   z
     .array(entry)
     .superRefine((entries, context) => {
@@ -19,63 +18,23 @@ const named = <T extends { name: string }>(entry: z.ZodType<T>) =>
       });
     })
     .default([]);
-const httpUrl = z.url({ protocol: /^https?$/ });
-
-/** The ends of responses that webhooks are told of. */
-const WEBHOOK_EVENTS = ['response.completed', 'response.failed', 'response.incomplete', 'response.cancelled'] as const;
 
 const configFile = z.strictObject({
-  keys: named(z.strictObject({ name, key: z.string().min(16), owner: z.string().min(1).optional(), groups })),
-  models: named(
-    z.strictObject({
-      name,
-      groups,
-      concurrency: z.int().min(1).default(64),
-      context_window: z.int().min(1).optional(),
-      upstreams: z
-        .array(
-          z.strictObject({
-            base_url: httpUrl,
-            api_key: z.string().optional(),
-            model: z.string().min(1),
-            dialect: z.enum(['chat', 'responses']).default('chat'),
-          }),
-        )
-        .min(1),
-    }),
-  ),
-  tools: named(
-    z.strictObject({
-      name: toolName,
-      kind: z.literal('http'),
-      groups,
-      models: z.array(name).optional(),
-      description: z.string().optional(),
-      parameters: z.record(z.string(), z.unknown()).optional(),
-      url: httpUrl,
-      headers: z.record(z.string(), z.string()).default({}),
-      timeout_ms: z.int().min(1).max(3_600_000).default(30_000),
-      concurrency: z.int().min(1).default(8),
-      idempotent: z.boolean().default(false),
-      client_override: z.boolean().default(false),
-    }),
-  ),
-  webhooks: named(
-    z.strictObject({
-      name,
-      url: httpUrl,
-      secret: z.string().regex(/^whsec_[A-Za-z0-9+/]{32,}={0,2}$/, 'whsec_ and at least 24 bytes in base64'),
-      events: z
-        .array(z.enum(WEBHOOK_EVENTS))
-        .min(1)
-        .default([...WEBHOOK_EVENTS]),
-      owners: z.array(z.string().min(1)).min(1).optional(),
-    }),
-  ),
+  keys: named(ENTRIES.keys),
+  groups: named(ENTRIES.groups),
+  models: named(ENTRIES.models),
+  tools: named(ENTRIES.tools),
+  webhooks: named(ENTRIES.webhooks),
 });
 
+/** An entry of a configuration, and the JSON of what was written, defaults left out. */
+export interface Configured<S extends Section> {
+  entry: Entry<S>;
+  written: string;
+}
+
 /** The registry as an operator writes it down: the file that `TAILRACE_CONFIG` names. */
-export type RegistryConfig = z.output<typeof configFile>;
+export type RegistryConfig = { [S in Section]: Configured<S>[] };
 
 /** A configuration file that cannot be read, or does not say what it should. */
 export class RegistryConfigError extends Error {
@@ -86,19 +45,48 @@ export class RegistryConfigError extends Error {
 }
 
 /**
- * Reads a YAML or JSON configuration file.
+ * Reads a YAML or JSON configuration file, with its references to the environment.
  * @throws RegistryConfigError
  */
-export async function readRegistryConfig(file: string): Promise<RegistryConfig> {
+export async function readRegistryConfig(
+  file: string,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<RegistryConfig> {
   let value: unknown;
   try {
     value = parse(await readFile(file, 'utf8')) ?? {};
   } catch (error) {
     throw new RegistryConfigError(file, firstLine(error));
   }
-  const result = configFile.safeParse(value);
-  if (!result.success) throw new RegistryConfigError(file, z.prettifyError(result.error), result.error);
-  return result.data;
+  return parseRegistryConfig(value, file, environment);
+}
+
+/**
+ * A configuration that has been read from somewhere; `source` names it in errors.
+ * @throws RegistryConfigError
+ */
+export function parseRegistryConfig(value: unknown, source: string, environment: NodeJS.ProcessEnv): RegistryConfig {
+  let resolved: unknown;
+  try {
+    resolved = resolveEnvironment(value, environment);
+  } catch (error) {
+    if (!(error instanceof UnsetVariable)) throw error;
+    throw new RegistryConfigError(source, `${error.message}, which ${z.core.toDotPath(error.path)} asks for`);
+  }
+  const result = configFile.safeParse(resolved);
+  if (!result.success) throw new RegistryConfigError(source, z.prettifyError(result.error), result.error);
+  return {
+    keys: configured(result.data.keys, resolved, 'keys'),
+    groups: configured(result.data.groups, resolved, 'groups'),
+    models: configured(result.data.models, resolved, 'models'),
+    tools: configured(result.data.tools, resolved, 'tools'),
+    webhooks: configured(result.data.webhooks, resolved, 'webhooks'),
+  };
+}
+
+function configured<E>(entries: E[], file: unknown, section: Section): { entry: E; written: string }[] {
+  const written = (file as Partial<Record<Section, unknown[]>>)[section] ?? [];
+  return entries.map((entry, index) => ({ entry, written: JSON.stringify(written[index]) }));
 }
 
 /** What the parser shows below its first line is the file's own text, which holds secrets. */

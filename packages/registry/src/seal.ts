@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 
 /** A secret as it is stored and published: AES-256-GCM under the installation's key, in base64. */
 export type Sealed = string;
@@ -17,9 +17,11 @@ const TAG_BYTES = 16;
 /** Seals and opens the secrets of the registry with one passphrase or key of the installation. */
 export class Sealer {
   readonly #key: Uint8Array;
+  readonly #digestKey: Uint8Array;
 
   constructor(secret: string) {
     this.#key = new Uint8Array(hkdfSync('sha256', secret, '', 'tailrace registry', 32));
+    this.#digestKey = new Uint8Array(hkdfSync('sha256', secret, '', 'tailrace digest', 32));
   }
 
   seal(plain: string): Sealed {
@@ -38,6 +40,11 @@ export class Sealer {
       if (error instanceof UnsealError) return false;
       throw error;
     }
+  }
+
+  /** Tells whether two texts are the same, to those who have the key, and nothing to anybody else. */
+  digest(text: string): string {
+    return createHmac('sha256', this.#digestKey).update(text).digest('base64url');
   }
 
   /** @throws UnsealError */

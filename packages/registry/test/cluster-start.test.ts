@@ -14,7 +14,11 @@ const ENVIRONMENT = {
   LOG_MAX_AGE: 3_600_000,
   DUPLICATE_WINDOW_MS: 120_000,
 };
-const SNAPSHOT = { keys: [], models: [], tools: [] };
+const PUBLICATION = {
+  id: 'database',
+  version: 1,
+  snapshot: { keys: [], groups: [], models: [], tools: [], webhooks: [] },
+};
 
 test('sixteen services that start at once all find what they need', { timeout: 120_000 }, async () => {
   const dir = await mkdtemp(join(tmpdir(), 'tailrace-cluster-'));
@@ -28,7 +32,7 @@ test('sixteen services that start at once all find what they need', { timeout: 1
   };
   const orchestrator = async () => {
     const bus = await joined('orchestrator');
-    await contested(() => publishRegistry(bus, SNAPSHOT));
+    await contested(() => publishRegistry(bus, PUBLICATION));
     const consumer = new QueueConsumer(bus, {
       stream: CHAIN_STREAM,
       durable: 'chain-0',

@@ -1,30 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { hashKey, type RegisteredModel, type RegisteredTool, RegistryView } from '../src/index.ts';
+import { registeredHttpTool, registeredKey, registeredModel, registrySnapshot } from '../src/fixtures.ts';
+import { hashKey, RegistryView } from '../src/index.ts';
 
-const model = (name: string, groups: string[]): RegisteredModel => ({
-  name,
-  groups,
-  concurrency: 1,
-  contextWindow: null,
-  upstreams: [],
-});
-const tool = (name: string, groups: string[], models: string[] | null): RegisteredTool => ({
-  name,
-  kind: 'http',
-  groups,
-  models,
-  description: null,
-  parameters: null,
-  url: 'http://h',
-  headers: {},
-  timeoutMs: 1,
-  concurrency: 1,
-  idempotent: false,
-  clientOverride: false,
-});
-const alice = { name: 'alice', hash: hashKey('tr-alice'), owner: 'team', groups: ['staff'] };
+const model = (name: string, groups: string[]) => registeredModel(name, { groups });
+const tool = (name: string, groups: string[], models: string[] | null) => registeredHttpTool(name, { groups, models });
+const alice = registeredKey('alice', 'tr-alice', { owner: 'team', groups: ['staff'] });
 
 const view = new RegistryView({
+  groups: [],
   keys: [alice],
   models: [model('small', ['everyone']), model('large', ['staff', 'admins'])],
   tools: [
@@ -36,8 +19,8 @@ const view = new RegistryView({
 
 describe('RegistryView', () => {
   test('finds a key by what the client sent, and by nothing else', () => {
-    expect(view.key('tr-alice')).toBe(alice);
-    for (const other of ['', 'tr-bob', 'alice', alice.hash, 'tr-alice ']) expect(view.key(other)).toBeUndefined();
+    expect(view.key('tr-alice', 0)).toBe(alice);
+    for (const other of ['', 'tr-bob', 'alice', alice.hash, 'tr-alice ']) expect(view.key(other, 0)).toBeUndefined();
   });
 
   test.each([
@@ -63,8 +46,8 @@ describe('RegistryView', () => {
   });
 
   test('an empty registry knows nobody and nothing', () => {
-    const empty = new RegistryView({ keys: [], models: [], tools: [] });
-    expect(empty.key('tr-alice')).toBeUndefined();
+    const empty = new RegistryView(registrySnapshot());
+    expect(empty.key('tr-alice', 0)).toBeUndefined();
     expect(empty.modelFor(['everyone'], 'small')).toBeUndefined();
     expect(empty.toolsFor(['everyone'], 'small')).toEqual([]);
   });

@@ -24,6 +24,18 @@ const duration = (fallback: string) =>
     })
     .pipe(z.number().min(1_000, 'less than a second is too short'));
 
+/** Entries between commas; none by default. */
+const list = () =>
+  z
+    .string()
+    .default('')
+    .transform((text) =>
+      text
+        .split(',')
+        .map((entry) => entry.trim())
+        .filter((entry) => entry !== ''),
+    );
+
 const count = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
 
 /** The variables that every service reads; the README's table lists them. */
@@ -37,11 +49,12 @@ export const commonEnv = {
   LOG_MAX_AGE: duration('24h'),
   DUPLICATE_WINDOW_MS: milliseconds(120_000),
   NATS_TIMEOUT_MS: milliseconds(5_000),
+  QUEUE_PAYLOAD_BYTES: count(32 * 1024 * 1024),
   DRAIN_MS: milliseconds(10_000),
 };
 
 /** Building blocks for the variables of one service. */
-export const env = { milliseconds, count, duration };
+export const env = { milliseconds, count, duration, list };
 
 /** Names the installation's key for secrets: its own variable, or the admin key. */
 export const secretEnv = {

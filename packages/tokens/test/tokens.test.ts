@@ -51,7 +51,7 @@ describe('countTokens', () => {
 });
 
 describe('promptTokens', () => {
-  const none = prompt(requestWith(), [], [], (text) => text);
+  const none = prompt(requestWith(), [], null, [], (text) => text);
   const of = (...items: PromptItem[]) => promptTokens({ ...none, items });
 
   test('nothing has none', () => {

@@ -1,4 +1,5 @@
 /** The shell of a worker: queues in, reports out. */
+export { type Announce, announcer } from './call-notes.ts';
 export { StepCancelled } from './cancellations.ts';
 export { workerEnv } from './config.ts';
 export { StepSuperseded } from './superseded.ts';

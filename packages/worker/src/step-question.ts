@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NoRespondersError, RequestError, TimeoutError } from '@nats-io/nats-core';
 import {
   type Bus,
   decodeMessage,
   encodeMessage,
+  isSilence,
   STEP_SUBJECT,
   type StepAnswer,
   type StepQuestion,
@@ -19,8 +19,7 @@ export async function askAboutStep(
     const answer = await bus.nc.request(STEP_SUBJECT, encodeMessage(question), { timeout: timeoutMs });
     return decodeMessage<StepAnswer>(STEP_SUBJECT, answer.data);
   } catch (error) {
-    const silent = error instanceof NoRespondersError || error instanceof RequestError || error instanceof TimeoutError;
-    if (silent) return undefined;
+    if (isSilence(error)) return undefined;
     throw error;
   }
 }

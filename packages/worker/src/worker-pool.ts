@@ -21,6 +21,7 @@ import {
 import { attemptOf } from '@tailrace/chain';
 import type { RegistryView, RegistryWatch } from '@tailrace/registry';
 import { crashPoint, type Logger } from '@tailrace/service';
+import { type Announce, announcer } from './call-notes.ts';
 import { Cancellations, StepCancelled } from './cancellations.ts';
 import { askAboutStep, askUntilAnswered } from './step-question.ts';
 import { StepSuperseded } from './superseded.ts';
@@ -52,9 +53,10 @@ export interface WorkerPoolOptions<W extends Work> {
   confirm: boolean;
   /**
    * Runs a step. What it throws hands the step to another attempt, unless the signal was aborted with `StepCancelled`:
-   * then the step is over; so is this message of it after `StepSuperseded`.
+   * then the step is over; so is this message of it after `StepSuperseded`. Null when there was nothing to do, and there is
+   * nothing to tell.
    */
-  run(work: W, delivery: Delivery, signal: AbortSignal): Promise<StepReport>;
+  run(work: W, delivery: Delivery, signal: AbortSignal): Promise<StepReport | null>;
 }
 
 /** Work younger than this, in milliseconds, has hardly been given to anybody else before. */
@@ -72,6 +74,8 @@ export interface Delivery {
   begin(): Promise<void>;
   /** Whether an earlier attempt has, or may have, said that it begins. */
   mayHaveBegun(): Promise<boolean>;
+  /** To be awaited right before each call of an upstream or a tool. */
+  announce: Announce;
 }
 
 type Ended = Exclude<ResultCommand, { kind: 'started' }>;
@@ -173,17 +177,24 @@ export class WorkerPool<W extends Work> {
       attempt,
       redelivered: message.redelivered,
       begin: () => this.#publish({ kind: 'started', ...address }, `${stepId}.${attempt}.begun`, signal),
-      mayHaveBegun: async () => (await askAboutStep(bus, { responseId, stepId }, ANSWER_MS))?.begun ?? true,
+      mayHaveBegun: async () =>
+        (await askAboutStep(bus, { responseId, stepId, begins: null }, ANSWER_MS))?.begun ?? true,
+      announce: announcer(bus, work, attempt, signal, (error) =>
+        log.warn({ err: error, step_id: stepId }, 'a note of a call was not left'),
+      ),
     };
     const stepLog = log.child({ response_id: responseId, step_id: stepId, correlation_id: correlationId });
+    // What is passed on is no step: whoever waits for it knows where it stands.
+    const isStep = work.kind !== 'relay';
     // Another attempt may have been recorded meanwhile: then there is nothing left to do. A server that was killed may have
     // forgotten that it has delivered a message before, so its age tells, too; by clocks that may differ either way.
     const old = message.redelivered || Math.abs(startedAt - message.storedAt) > FRESH_MS;
-    if (confirm && old && (await askUntilAnswered(bus, { responseId, stepId }, ANSWER_MS, signal)).ended) {
+    const question = { responseId, stepId, begins: attempt };
+    if (confirm && isStep && old && (await askUntilAnswered(bus, question, ANSWER_MS, signal)).ended) {
       stepLog.info({ attempt }, 'the step had been recorded');
       return;
     }
-    const ended = this.#reportStarted(address, signal);
+    const ended = isStep ? this.#reportStarted(address, signal) : () => undefined;
     try {
       const report = await this.#run(work, delivery, signal);
       if (report === null) {

@@ -19,7 +19,8 @@ type Config = ReturnType<typeof readEnv<typeof workerEnv>>;
 
 /** What a kind of worker does with its steps. */
 export interface Workbench<W extends Work> {
-  run(work: W, delivery: Delivery, signal: AbortSignal): Promise<StepReport>;
+  /** As {@link WorkerPool} has it done. */
+  run(work: W, delivery: Delivery, signal: AbortSignal): Promise<StepReport | null>;
   close(): Promise<void>;
 }
 
@@ -73,6 +74,14 @@ export async function startWorker<W extends Work>(
     registers: [metrics],
     collect() {
       this.set(pool.active);
+    },
+  });
+  new Gauge({
+    name: 'tailrace_worker_payload_bytes',
+    help: 'Bytes of the large messages that are being worked on in this process',
+    registers: [metrics],
+    collect() {
+      this.set(bus.room.held);
     },
   });
   const app = Fastify();

@@ -1,5 +1,5 @@
 /** What a request amounts to, given what its key may use. Pure; decided once, and kept with the response. */
-import type { ServerTool, SubmittedRequest } from '@tailrace/chain';
+import type { SubmittedRequest } from '@tailrace/chain';
 import {
   ApiError,
   type ConversationId,
@@ -9,7 +9,8 @@ import {
   parseResponseId,
   type ResponseId,
 } from '@tailrace/protocol';
-import type { RegisteredKey, RegisteredTool, RegistryView } from '@tailrace/registry';
+import type { RegisteredKey, RegistryView } from '@tailrace/registry';
+import { type ToolScope, toolScope } from './tool-scope.ts';
 
 /** A request that can be handed to the orchestrator. */
 export interface Acceptable {
@@ -18,32 +19,44 @@ export interface Acceptable {
   conversationId: ConversationId | null;
 }
 
+/** What an installation lays down for every request, and what a request's headers say. */
+export interface AcceptRules {
+  /** The most model calls in one scope. */
+  maxIterations: number;
+  /** How deep agents may call agents. */
+  maxDepth: number;
+  /** Without them the model is offered what the client brings along, and nothing else. */
+  serverTools: boolean;
+  /** Seals the headers of MCP servers: nothing else that is kept can be read by others. */
+  seal(plain: string): string;
+}
+
 /**
  * Resolves a valid body against the registry.
- * Without `serverTools` the model is offered the client's functions alone.
  * @throws ApiError for a model or a tool name that this key cannot use so, and for what the body says of itself in vain.
  */
 export function acceptRequest(
   body: CreateResponseBody,
-  key: RegisteredKey,
+  key: Pick<RegisteredKey, 'groups'>,
   registry: RegistryView,
-  maxIterations: number,
-  options: { serverTools: boolean } = { serverTools: true },
+  { maxIterations, maxDepth, serverTools: registered, seal }: AcceptRules,
 ): Acceptable {
   const name = body.model;
   const model = registry.modelFor(key.groups, name);
   if (!model) throw new ApiError('model_not_found', { model: name }, { param: 'model' });
-  const registered = options.serverTools ? registry.toolsFor(key.groups, name) : [];
-  const serverTools = offeredTools(body, registered);
-  checkToolChoice(body, serverTools);
+  const tools = toolScope(body, { groups: key.groups, registry, maxIterations, registered, seal });
+  checkToolChoice(body, tools);
   const previousResponseId = previousId(body);
   const conversationId = conversationIdOf(body);
   const input = inputItems(body);
-  const { stream: _stream, stream_options: streaming, ...kept } = body;
+  const { stream: _stream, stream_options: streaming, tools: given, ...kept } = body;
   return {
     request: {
-      body: { ...kept, input },
-      server_tools: serverTools,
+      body: { ...kept, ...(given ? { tools: tools.functions } : {}), input },
+      server_tools: tools.serverTools,
+      ...(tools.innerTools.length === 0 ? {} : { inner_tools: tools.innerTools }),
+      ...(tools.servers.length === 0 ? {} : { mcp_servers: tools.servers }),
+      max_depth: maxDepth,
       max_iterations: maxIterations,
       ...(model.contextWindow === null ? {} : { context_window: model.contextWindow }),
       ...(streaming?.include_obfuscation ? { obfuscate: true } : {}),
@@ -63,34 +76,23 @@ function inputItems(body: CreateResponseBody): InputItem[] {
   return input ?? [];
 }
 
-/** The server's tools that the model is offered, beside the client's own functions. */
-function offeredTools(body: CreateResponseBody, registered: readonly RegisteredTool[]): ServerTool[] {
-  const byName = new Map(registered.map((tool) => [tool.name, tool]));
-  const names = new Set<string>();
-  body.tools?.forEach(({ name }, index) => {
-    const param = `tools[${index}].name`;
-    if (byName.get(name)?.clientOverride === false) throw new ApiError('tool_name_taken', { name }, { param });
-    if (names.has(name)) throw new ApiError('duplicate_tool_name', { name }, { param });
-    names.add(name);
-  });
-  return registered
-    .filter((tool) => !names.has(tool.name))
-    .map(({ name, description, parameters }) => ({ name, description, parameters }));
-}
-
-function checkToolChoice(body: CreateResponseBody, serverTools: readonly ServerTool[]): void {
-  const names = new Set([...(body.tools ?? []), ...serverTools].map((tool) => tool.name));
+function checkToolChoice(body: CreateResponseBody, { functions, serverTools, servers }: ToolScope): void {
+  const names = new Set([...functions, ...serverTools].map((tool) => tool.name));
+  // What a server offers is not known before it is asked.
+  const labels = new Set(servers.filter(({ inner }) => !inner).map(({ label }) => label));
   const choice = body.tool_choice;
   if (typeof choice !== 'object' || choice === null) {
-    if (choice === 'required' && names.size === 0) {
+    if (choice === 'required' && names.size + labels.size === 0) {
       const detail = { param: 'tool_choice', reason: 'there are no tools to choose from' };
       throw new ApiError('invalid_value', detail, { param: 'tool_choice' });
     }
     return;
   }
-  const chosen = choice.type === 'function' ? [choice.name] : choice.tools.map((tool) => tool.name);
-  const unknown = chosen.find((name) => !names.has(name));
-  if (unknown !== undefined) throw new ApiError('tool_choice_unknown', { name: unknown }, { param: 'tool_choice' });
+  for (const chosen of choice.type === 'allowed_tools' ? choice.tools : [choice]) {
+    const known = chosen.type === 'mcp' ? labels.has(chosen.server_label) : names.has(chosen.name);
+    const name = chosen.type === 'mcp' ? chosen.server_label : chosen.name;
+    if (!known) throw new ApiError('tool_choice_unknown', { name }, { param: 'tool_choice' });
+  }
 }
 
 function previousId(body: CreateResponseBody): ResponseId | null {

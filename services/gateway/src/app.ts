@@ -1,13 +1,15 @@
 /** The HTTP side of a gateway: what holds for every request, and every error in the API's envelope. */
+import { LimitReached } from '@tailrace/bus';
 import { ApiError, toEnvelope } from '@tailrace/protocol';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { type AdminOptions, addAdminRoutes } from './admin/routes.ts';
 import type { GatewayContext } from './context.ts';
 import { newCorrelation, requestIdOf } from './correlation.ts';
 import { parseJsonBody } from './json-body.ts';
 import { processingMs } from './processing-time.ts';
+import { rateLimitHeaders } from './rate-limit-headers.ts';
 import { addReference } from './reference/page.ts';
 import { handleClientError, toApiError } from './request-errors.ts';
-import { LimitReached } from './request-limits.ts';
 import { RouteMethods } from './route-methods.ts';
 import { addRoutes } from './routes.ts';
 import { addWebSocketRoute, isWebSocketUpgrade, type WebSocketOptions } from './websocket.ts';
@@ -16,6 +18,8 @@ import { addWebSocketRoute, isWebSocketUpgrade, type WebSocketOptions } from './
 export interface AppOptions {
   bodyLimit: number;
   maxOpenRequests: number;
+  /** Left out, nobody administers anything here. */
+  admin?: AdminOptions | undefined;
   webSocket: Pick<WebSocketOptions, 'maxMs' | 'memoryBytes' | 'bufferBytes' | 'keepAliveMs'>;
 }
 
@@ -32,11 +36,11 @@ const API_VERSION = '2020-10-01';
 export function createApp(context: GatewayContext, options: AppOptions): FastifyInstance {
   const methods = new RouteMethods();
   const answerError = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
-    const failure = toApiError(error, options.bodyLimit);
+    const failure = toApiError(error, request.routeOptions.bodyLimit);
     const log = context.log.child({ correlation_id: request.id, method: request.method, url: request.url });
     if (failure.status >= 500) log.error({ err: error }, 'request failed');
     else log.info({ code: failure.code }, 'request refused');
-    if (failure instanceof LimitReached) reply.headers(failure.headers);
+    if (failure instanceof LimitReached) reply.headers(rateLimitHeaders(failure.refusal.rateLimit));
     if (failure.retryAfter !== null) reply.header('retry-after', String(failure.retryAfter));
     return reply.code(failure.status).send(toEnvelope(failure));
   };
@@ -92,9 +96,9 @@ export function createApp(context: GatewayContext, options: AppOptions): Fastify
     queuedTurns: QUEUED_TURNS,
     bodyLimit: options.bodyLimit,
     jsonDepth: BODY_DEPTH,
-    countTurn: (key) => context.limits.take(key),
   });
   addRoutes(app, context);
+  if (options.admin) addAdminRoutes(app, context, options.admin);
   addReference(app);
   return app;
 }

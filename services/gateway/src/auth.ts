@@ -4,14 +4,15 @@ import type { FastifyRequest } from 'fastify';
 
 /**
  * Whose request this is. The registry is in memory: a wrong key costs no database.
- * @throws ApiError `missing_api_key`, `invalid_api_key`; `unavailable` before the registry has arrived.
+ * @throws ApiError `missing_api_key`, `invalid_api_key`, `expired_api_key`; `unavailable` before the registry has arrived.
  */
 export function authenticate(registry: RegistryWatch, request: FastifyRequest): RegisteredKey {
   const header = request.headers.authorization;
   const secret = header?.match(/^Bearer\s+(\S+)$/i)?.[1];
   if (!secret) throw new ApiError('missing_api_key');
-  const key = registryOf(registry).key(secret);
+  const key = registryOf(registry).key(secret, Date.now());
   if (!key) throw new ApiError('invalid_api_key');
+  if (key === 'expired') throw new ApiError('expired_api_key');
   return key;
 }
 

@@ -22,6 +22,7 @@ import type { GatewayContext } from './context.ts';
 import { correlationOf } from './correlation.ts';
 import { idempotencyKeyOf } from './create.ts';
 import { awaitEnd, commitResponse, prepareResponse } from './new-response.ts';
+import { rateLimitHeaders } from './rate-limit-headers.ts';
 
 const INSTRUCTION = `Summarise the whole conversation above, for a model that will go on with it and sees nothing but your summary.
 Keep what it needs: what the user wants and has said about how; what has been decided, found out and done, with names, numbers, \
@@ -46,7 +47,8 @@ export async function handleCompact(
   let left: ((ended: boolean) => void) | undefined;
   let ended = false;
   try {
-    const { existed } = await commitResponse(context, made);
+    const { existed, rateLimit } = await commitResponse(context, made);
+    reply.headers(rateLimitHeaders(rateLimit));
     left = context.abandonment.watch({ id: made.id, owner: key.owner, correlationId, request: made.request });
     reply.raw.once('close', () => follower.close());
     const response = await awaitEnd(context, follower, made, !existed);

@@ -19,16 +19,14 @@ export const gatewayEnv = {
   WS_MAX_MS: env.milliseconds(60 * 60_000),
   WS_MEMORY_BYTES: env.count(4 * 1024 * 1024),
   KEY_REQUESTS_PER_MINUTE: z.coerce.number().int().min(0).default(0),
+  RELAY_WINDOW_BYTES: env.count(256 * 1024),
+  RELAY_QUEUE_MS: env.milliseconds(60_000),
+  RELAY_ALIVE_MS: env.milliseconds(2_000),
+  RELAY_SILENCE_MS: env.milliseconds(10_000),
+  RELAY_ATTEMPTS: env.count(3),
   MAX_ITERATIONS: env.count(10),
-  FETCH_ALLOW: z
-    .string()
-    .default('')
-    .transform((text) =>
-      text
-        .split(',')
-        .map((entry) => entry.trim())
-        .filter((entry) => entry !== ''),
-    ),
+  MAX_DEPTH: env.count(8),
+  FETCH_ALLOW: env.list(),
   FETCH_CONNECT_MS: env.milliseconds(5_000),
   FETCH_TOTAL_MS: env.milliseconds(20_000),
   FETCH_MAX_BYTES: env.count(32 * 1024 * 1024),

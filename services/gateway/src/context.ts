@@ -5,6 +5,7 @@ import type { TailHub } from '@tailrace/log';
 import type { RegistryWatch, Sealer } from '@tailrace/registry';
 import type { Logger } from '@tailrace/service';
 import type { Abandonment } from './abandonment.ts';
+import type { RelayInbox } from './relay/relay-inbox.ts';
 import type { RequestLimits } from './request-limits.ts';
 import type { OpenStreams } from './streams.ts';
 
@@ -21,8 +22,11 @@ export interface GatewayContext {
   limits: RequestLimits;
   streams: OpenStreams;
   abandonment: Abandonment;
+  relays: RelayInbox;
   log: Logger;
   maxIterations: number;
+  /** How deep agents may call agents. */
+  maxDepth: number;
   /** Milliseconds without a byte after which a stream's client is told that it is still there. */
   keepAliveMs: number;
 }

@@ -5,6 +5,7 @@ import { authenticate } from './auth.ts';
 import type { GatewayContext } from './context.ts';
 import { correlationOf } from './correlation.ts';
 import { awaitEnd, commitResponse, prepareResponse, queuedResource } from './new-response.ts';
+import { rateLimitHeaders } from './rate-limit-headers.ts';
 import { readResponse } from './retrieve.ts';
 import { streamLog } from './sse.ts';
 
@@ -24,13 +25,15 @@ export async function handleCreate(
   const made = await prepareResponse(context, key, body, origin);
   const { id } = made;
   if (body.background && !body.stream) {
-    const { existed } = await commitResponse(context, made);
+    const { existed, rateLimit } = await commitResponse(context, made);
+    reply.headers(rateLimitHeaders(rateLimit));
     if (existed) return (await readResponse(context, id, key.owner, { unstored: true })).resource;
     return queuedResource(made);
   }
   const follower = context.tails.follow(id);
   try {
-    const { existed } = await commitResponse(context, made);
+    const { existed, rateLimit } = await commitResponse(context, made);
+    reply.headers(rateLimitHeaders(rateLimit));
     reply.raw.once('close', () => follower.close());
     if (!body.stream) return await awaitEnd(context, follower, made, !existed);
     const response = { ...made, owner: key.owner };

@@ -30,6 +30,10 @@ export async function readItems(
           return item;
         case 'function_call':
         case 'reasoning':
+        case 'mcp_list_tools':
+        case 'mcp_call':
+        case 'mcp_approval_request':
+        case 'mcp_approval_response':
         case 'item_reference':
           return item;
       }

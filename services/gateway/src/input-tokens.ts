@@ -1,33 +1,38 @@
 /** `POST /v1/responses/input_tokens`: how many tokens a model would be told. Nothing is made. */
-import { type AcceptedRequest, fitPrompt, hasEnded, isStored, type Prompt, prompt } from '@tailrace/chain';
+import { type AcceptedRequest, fitPrompt, hasEnded, isStored, type Prompt, prompt, recall } from '@tailrace/chain';
 import { loadHistory, loadResponse, type Rooted, resolveReferences } from '@tailrace/database';
 import {
   ApiError,
   type ConversationId,
   inputTokensBody,
+  newId,
   publicResponseId,
   type ResponseId,
   validate,
 } from '@tailrace/protocol';
 import { openCompaction } from '@tailrace/registry';
 import { promptTokens } from '@tailrace/tokens';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { acceptRequest } from './accept.ts';
+import { countRequest } from './admission.ts';
 import { authenticate, registryOf } from './auth.ts';
 import type { GatewayContext } from './context.ts';
 import { readConversation } from './conversations.ts';
 import { fromDatabase } from './database-read.ts';
 import { readItems } from './input-files.ts';
+import { acceptRules } from './new-response.ts';
 
 /** Handles the request; see the file's head. */
 export async function handleInputTokens(
   context: GatewayContext,
   request: FastifyRequest,
+  reply: FastifyReply,
 ): Promise<{ object: 'response.input_tokens'; input_tokens: number }> {
   const key = authenticate(context.registry, request);
   const body = validate(inputTokensBody, request.body);
-  const accepted = acceptRequest(body, key, registryOf(context.registry), context.maxIterations);
+  const accepted = acceptRequest(body, key, registryOf(context.registry), acceptRules(context));
   const { previousResponseId, conversationId } = accepted;
+  reply.headers(await countRequest(context, key, { id: newId(Date.now()), model: body.model }));
   const sent = await readItems(context, key.owner, accepted.request.body.input);
   const input = await fromDatabase(() => resolveReferences(context.database, key.owner, sent));
   const kept: AcceptedRequest = { ...accepted.request, body: { ...accepted.request.body, input } };
@@ -43,7 +48,7 @@ export async function handleInputTokens(
   const open = (sealed: string) => openCompaction(context.sealer, key.owner, sealed);
   return {
     object: 'response.input_tokens',
-    input_tokens: promptTokens(shownPrompt(kept, prompt(kept, [], history, open))),
+    input_tokens: promptTokens(shownPrompt(kept, prompt(recall(kept, history), [], null, history, open))),
   };
 }
 

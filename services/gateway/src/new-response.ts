@@ -13,7 +13,7 @@ import {
   type ResponseResource,
 } from '@tailrace/protocol';
 import type { RegisteredKey } from '@tailrace/registry';
-import { type Acceptable, acceptRequest } from './accept.ts';
+import { type Acceptable, type AcceptRules, acceptRequest } from './accept.ts';
 import type { GatewayContext } from './context.ts';
 import { readItems } from './input-files.ts';
 import { readResponse } from './retrieve.ts';
@@ -42,6 +42,11 @@ export interface Origin {
   serverTools?: boolean;
 }
 
+/** What a gateway lays down for every request. */
+export function acceptRules({ maxIterations, maxDepth, sealer }: GatewayContext): AcceptRules {
+  return { maxIterations, maxDepth, serverTools: true, seal: (plain) => sealer.seal(plain) };
+}
+
 /**
  * Decides what a valid body amounts to.
  * @throws ApiError when it cannot be accepted.
@@ -55,7 +60,10 @@ export async function prepareResponse(
   const registry = context.registry.current();
   if (!registry) throw new ApiError('unavailable', { reason: 'the registry has not arrived yet' });
   const serverTools = origin.serverTools ?? true;
-  const acceptable = acceptRequest(body, key, registry, context.maxIterations, { serverTools });
+  const acceptable = acceptRequest(body, key, registry, {
+    ...acceptRules(context),
+    serverTools: serverTools && origin.purpose === undefined,
+  });
   const { request } = acceptable;
   const input = await readItems(context, key.owner, request.body.input);
   const createdAt = Date.now();
@@ -65,7 +73,7 @@ export async function prepareResponse(
     request: {
       ...request,
       body: { ...request.body, input },
-      ...(purpose === undefined ? {} : { purpose, server_tools: [] }),
+      ...(purpose === undefined ? {} : { purpose }),
       ...(origin.context === undefined ? {} : { context: origin.context }),
     },
     id: idempotencyKey === null ? newId(createdAt) : idempotentResponseId(key.owner, idempotencyKey),
@@ -82,10 +90,15 @@ export async function prepareResponse(
   };
 }
 
-/** Resolves when the response is committed. */
+/**
+ * Resolves when the response is committed.
+ * @throws LimitReached when its key may make none now; nothing is made then.
+ */
 export function commitResponse(context: GatewayContext, made: NewResponse): Promise<Done> {
   const { key, ...command } = made;
-  return context.orchestrator.ask('create', { ...command, owner: key.owner });
+  const limits = context.limits.of(key);
+  const asked = { ...command, owner: key.owner, keyName: key.name, limits };
+  return context.limits.ask(key, () => context.orchestrator.ask('create', asked));
 }
 
 /** A response in the background as it is at its beginning. */

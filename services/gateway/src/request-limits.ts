@@ -1,59 +1,78 @@
-/** How many requests a key may make in a minute, at this gateway. */
-import { ApiError } from '@tailrace/protocol';
-import type { RegisteredKey } from '@tailrace/registry';
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+/** What limits the requests of a key. Orchestrators count, for all gateways together; what they refused is remembered here. */
+import { LimitReached, type LimitRefusal, type RateState, type ScopeLimits } from '@tailrace/bus';
+import type { RegisteredKey, RegistryWatch, UsageLimits } from '@tailrace/registry';
 
-const MINUTE_S = 60;
+/** Where limits come from. */
+export interface RequestLimitsOptions {
+  registry: Pick<RegistryWatch, 'current'>;
+  /** Of keys for which the registry says nothing; 0 is no limit. */
+  requestsPerMinute: number;
+  /** Milliseconds by a clock that never goes back. */
+  now?: () => number;
+}
 
-/** What is told of a limit with every answer. */
-export type LimitHeaders = Record<`x-ratelimit-${'limit' | 'remaining' | 'reset'}-requests`, string>;
+interface Remembered {
+  refusal: LimitRefusal;
+  at: number;
+}
 
-/** See the file's head. A key's minute begins with its first request. */
+/** See the file's head. */
 export class RequestLimits {
-  readonly #limiter: RateLimiterMemory | null;
-  readonly #perMinute: number;
+  readonly #options: RequestLimitsOptions;
+  readonly #now: () => number;
+  /** By the key's entry: when the registry says something new of keys, everybody is asked about again. */
+  readonly #refused = new WeakMap<RegisteredKey, Remembered>();
 
-  /** `perMinute` of 0 is no limit. */
-  constructor(perMinute: number) {
-    this.#perMinute = perMinute;
-    this.#limiter = perMinute === 0 ? null : new RateLimiterMemory({ points: perMinute, duration: MINUTE_S });
+  constructor(options: RequestLimitsOptions) {
+    this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
+  }
+
+  /** What limits a key: its own limits and those of its groups; nothing when it may use as much as comes. */
+  of(key: RegisteredKey): ScopeLimits[] {
+    const { registry, requestsPerMinute } = this.#options;
+    const groups = registry.current()?.groups;
+    const own = { ...key.limits, requestsPerMinute: key.limits.requestsPerMinute ?? (requestsPerMinute || null) };
+    const scopes = [{ scope: `key:${key.name}`, ...own }];
+    for (const name of new Set(key.groups)) {
+      const group = groups?.get(name);
+      if (group) scopes.push({ scope: `group:${name}`, ...group.limits });
+    }
+    return scopes.filter(isLimited);
   }
 
   /**
-   * Counts a request of a key; resolves with the headers that tell what is left, or with none where there is no limit.
+   * Refuses a key that has been refused and whose time has not come: a client that does not wait costs nobody but this
+   * process.
    * @throws LimitReached
    */
-  async take(key: RegisteredKey): Promise<LimitHeaders | null> {
-    if (!this.#limiter) return null;
+  check(key: RegisteredKey): void {
+    const before = this.#refused.get(key);
+    if (!before) return;
+    const again = later(before.refusal, this.#now() - before.at);
+    if (again) throw new LimitReached(again);
+    this.#refused.delete(key);
+  }
+
+  /** Asks whether a key may go on, and remembers when it may not. Throws what `ask` throws. */
+  async ask<T>(key: RegisteredKey, ask: () => Promise<T>): Promise<T> {
     try {
-      return this.#headers(await this.#limiter.consume(key.hash));
+      return await ask();
     } catch (error) {
-      if (!(error instanceof RateLimiterRes)) throw error;
-      const seconds = secondsUntil(error);
-      throw new LimitReached(this.#perMinute, seconds, this.#headers(error));
+      if (error instanceof LimitReached) this.#refused.set(key, { refusal: error.refusal, at: this.#now() });
+      throw error;
     }
   }
-
-  #headers(state: RateLimiterRes): LimitHeaders {
-    return {
-      'x-ratelimit-limit-requests': String(this.#perMinute),
-      'x-ratelimit-remaining-requests': String(state.remainingPoints),
-      'x-ratelimit-reset-requests': `${secondsUntil(state)}s`,
-    };
-  }
 }
 
-/** `rate_limit_exceeded`, with the headers that belong to it. */
-export class LimitReached extends ApiError {
-  readonly headers: LimitHeaders;
-
-  constructor(limit: number, seconds: number, headers: LimitHeaders) {
-    super('rate_limit_exceeded', { limit, seconds }, { retryAfter: seconds });
-    this.name = 'LimitReached';
-    this.headers = headers;
-  }
+function isLimited(limits: UsageLimits): boolean {
+  return limits.requestsPerMinute !== null || limits.tokensPerMinute !== null || limits.concurrency !== null;
 }
 
-function secondsUntil(state: RateLimiterRes): number {
-  return Math.max(1, Math.ceil(state.msBeforeNext / 1_000));
+/** A refusal as it is after a while; undefined when it may not hold any more. */
+function later({ rule, waitMs, rateLimit }: LimitRefusal, elapsedMs: number): LimitRefusal | undefined {
+  if (waitMs === null || waitMs <= elapsedMs) return undefined;
+  const since = (state: RateState | null) => state && { ...state, resetMs: Math.max(0, state.resetMs - elapsedMs) };
+  const limits = { requests: since(rateLimit.requests), tokens: since(rateLimit.tokens) };
+  return { rule, rateLimit: limits, waitMs: waitMs - elapsedMs };
 }

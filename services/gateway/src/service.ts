@@ -18,6 +18,7 @@ import { Abandonment } from './abandonment.ts';
 import { createApp } from './app.ts';
 import type { gatewayEnv } from './config.ts';
 import type { GatewayContext } from './context.ts';
+import { RelayInbox } from './relay/relay-inbox.ts';
 import { RequestLimits } from './request-limits.ts';
 import { OpenStreams } from './streams.ts';
 
@@ -71,16 +72,25 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
       maxBytes: config.FETCH_MAX_BYTES,
       maxRedirects: 3,
     }),
-    limits: new RequestLimits(config.KEY_REQUESTS_PER_MINUTE),
+    limits: new RequestLimits({ registry, requestsPerMinute: config.KEY_REQUESTS_PER_MINUTE }),
     streams,
     abandonment,
+    relays: new RelayInbox(bus, {
+      windowBytes: config.RELAY_WINDOW_BYTES,
+      queueMs: config.RELAY_QUEUE_MS,
+      aliveMs: config.RELAY_ALIVE_MS,
+      silenceMs: config.RELAY_SILENCE_MS,
+      attempts: config.RELAY_ATTEMPTS,
+    }),
     log,
     maxIterations: config.MAX_ITERATIONS,
+    maxDepth: config.MAX_DEPTH,
     keepAliveMs: config.KEEP_ALIVE_MS,
   };
   const app = createApp(context, {
     bodyLimit: config.BODY_LIMIT_BYTES,
     maxOpenRequests: config.MAX_OPEN_REQUESTS,
+    admin: config.ADMIN_API_KEY ? { key: config.ADMIN_API_KEY, timeoutMs: config.ACCEPT_TIMEOUT_MS } : undefined,
     webSocket: {
       maxMs: config.WS_MAX_MS,
       memoryBytes: config.WS_MEMORY_BYTES,

@@ -79,7 +79,8 @@ function sinkOf(out: ServerResponse, names: EventNames, keepAliveMs: number): Fr
   };
 }
 
-async function drained(out: ServerResponse): Promise<void> {
+/** Resolves when a client has read enough to be written to again, or has gone. */
+export async function drained(out: ServerResponse): Promise<void> {
   if (out.destroyed || !out.writableNeedDrain) return;
   const gone = new AbortController();
   const close = () => gone.abort();
@@ -93,7 +94,8 @@ async function drained(out: ServerResponse): Promise<void> {
   }
 }
 
-function stringHeaders(reply: FastifyReply): Record<string, string> {
+/** The headers that a reply has been given, for an answer that is written past it. */
+export function stringHeaders(reply: FastifyReply): Record<string, string> {
   return Object.fromEntries(
     Object.entries(reply.getHeaders()).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
   );

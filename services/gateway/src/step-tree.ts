@@ -1,6 +1,6 @@
 /** The chain as `GET /v1/responses/{id}/steps` shows it: a tree, a sub-loop's steps under the call that opened it. Pure. */
-import { resultOf, type Scope, type Step, stepsOf } from '@tailrace/chain';
-import { hexOf, responseResource, type Usage } from '@tailrace/protocol';
+import { isScopeStep, resultOf, type Scope, type Step, stepsOf } from '@tailrace/chain';
+import { publicStepId, responseResource, type Usage } from '@tailrace/protocol';
 import { z } from 'zod';
 
 /** A step as clients see it. Times are ISO 8601, in UTC. */
@@ -9,8 +9,12 @@ export const stepNode = z.strictObject({
   object: z.literal('response.step'),
   kind: z.enum(['model_call', 'tool_call']),
   state: z.enum(['pending', 'processing', 'completed', 'failed', 'canceled']),
-  /** The model's or the tool's name. */
+  /** The model's or the tool's name; where a server is asked what it can do, the server's label. */
   name: z.string(),
+  /** What kind of tool it is; null for a model call. The steps of an agent are the children of its call. */
+  tool_type: z.enum(['function', 'agent', 'mcp_list_tools', 'mcp_call', 'mcp_approval_request']).nullable(),
+  /** Of an MCP server. */
+  server_label: z.string().nullable(),
   sequence: z.int(),
   attempt: z.int(),
   call_id: z.string().nullable(),
@@ -33,11 +37,13 @@ export const stepList = z.strictObject({ object: z.literal('list'), data: z.arra
 /** The steps of a scope, each with those of the scope it opened. */
 export function stepTree(chain: readonly Step[], scope: Scope = null): StepNode[] {
   return stepsOf(chain, scope).map((step) => ({
-    id: `step_${hexOf(step.id)}`,
+    id: publicStepId(step.id),
     object: 'response.step',
     kind: step.kind,
     state: step.outcome.state,
     name: step.kind === 'model_call' ? step.request.model : step.request.tool,
+    tool_type: toolTypeOf(step),
+    server_label: step.kind === 'tool_call' ? (step.request.mcp?.server ?? null) : null,
     sequence: step.sequence,
     attempt: step.attempt,
     call_id: step.kind === 'tool_call' ? step.request.call_id : null,
@@ -49,6 +55,20 @@ export function stepTree(chain: readonly Step[], scope: Scope = null): StepNode[
     duration_ms: step.startedAt === null || step.endedAt === null ? null : step.endedAt - step.startedAt,
     children: stepTree(chain, step.id),
   }));
+}
+
+function toolTypeOf(step: Step): StepNode['tool_type'] {
+  if (step.kind === 'model_call') return null;
+  switch (step.request.mcp?.do) {
+    case undefined:
+      return isScopeStep(step) ? 'agent' : 'function';
+    case 'list':
+      return 'mcp_list_tools';
+    case 'call':
+      return 'mcp_call';
+    case 'ask':
+      return 'mcp_approval_request';
+  }
 }
 
 function usageOfStep(step: Step): Usage | null {

@@ -30,7 +30,7 @@ export interface TurnsOptions {
   /** Levels of objects and arrays inside each other in a message. */
   jsonDepth: number;
   /** Whose turn it is, at this moment. @throws ApiError when the key may not (or not now) have one. */
-  admit(): Promise<RegisteredKey>;
+  admit(): RegisteredKey;
   /** The id that ties together everything done for a turn. */
   newCorrelation(): string;
 }
@@ -55,7 +55,7 @@ export class WebSocketTurns {
       const body = this.#bodyOf(text);
       previousId = parseResponseId(body.previous_response_id ?? '') ?? null;
       const said = memory.itemsOf(previousId);
-      const key = await this.#options.admit();
+      const key = this.#options.admit();
       const origin = { correlationId, idempotencyKey: null, ...(said === undefined ? {} : { context: said }) };
       const made = await prepareResponse(this.#context, key, body, origin);
       const outcome = await this.#respond(made, signal);

@@ -2,7 +2,6 @@
 import type { IncomingMessage } from 'node:http';
 import fastifyWebsocket from '@fastify/websocket';
 import { ApiError } from '@tailrace/protocol';
-import type { RegisteredKey } from '@tailrace/registry';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { WebSocket } from 'ws';
 import { authenticate } from './auth.ts';
@@ -32,8 +31,6 @@ export interface WebSocketOptions {
   bufferBytes: number;
   /** Milliseconds between two looks whether the client is still there. */
   keepAliveMs: number;
-  /** Counts a turn of a key. @throws ApiError when it may have none now. */
-  countTurn(key: RegisteredKey): Promise<unknown>;
 }
 
 /** Whether a request with `Upgrade` is one for a WebSocket that there is. Any other is a request like all. */
@@ -96,10 +93,10 @@ function openSession(
     memory: new ConversationMemory(options.memoryBytes),
     names: eventNamesOf(request.headers),
     jsonDepth: options.jsonDepth,
-    async admit() {
+    admit() {
       // The key may have been taken back since the connection was opened.
       const key = authenticate(registry, request);
-      await options.countTurn(key);
+      context.limits.check(key);
       return key;
     },
     newCorrelation: () => newCorrelation(request.headers),

@@ -1,44 +1,39 @@
 import { createResponseBody, validate } from '@tailrace/protocol';
-import { type RegisteredTool, RegistryView } from '@tailrace/registry';
+import { type RegisteredHttpTool, RegistryView } from '@tailrace/registry';
+import { registeredHttpTool, registeredKey, registeredModel, registrySnapshot } from '@tailrace/registry/fixtures';
 import { describe, expect, test } from 'vitest';
 import { acceptRequest } from '../src/accept.ts';
 
-const tool = (name: string, change: Partial<RegisteredTool> = {}): RegisteredTool => ({
-  name,
-  kind: 'http',
-  groups: ['everyone'],
-  models: null,
-  description: `What ${name} does.`,
-  parameters: { type: 'object' },
-  url: 'http://127.0.0.1/',
-  headers: {},
-  timeoutMs: 1_000,
-  concurrency: 1,
-  idempotent: false,
-  clientOverride: false,
-  ...change,
-});
+const tool = (name: string, change: Partial<RegisteredHttpTool> = {}) =>
+  registeredHttpTool(name, { description: `What ${name} does.`, parameters: { type: 'object' }, ...change });
 
-const registry = new RegistryView({
-  keys: [],
-  models: [
-    { name: 'small', groups: ['everyone'], concurrency: 1, contextWindow: null, upstreams: [] },
-    { name: 'bare', groups: ['everyone'], concurrency: 1, contextWindow: null, upstreams: [] },
-    { name: 'free', groups: ['everyone'], concurrency: 1, contextWindow: null, upstreams: [] },
-    { name: 'secret', groups: ['staff'], concurrency: 1, contextWindow: null, upstreams: [] },
-  ],
-  tools: [
-    tool('look', { models: ['small'] }),
-    tool('audit', { groups: ['staff'], models: ['small', 'bare'] }),
-    tool('yield', { models: ['free'], clientOverride: true }),
-  ],
-});
-const key = { name: 'k', hash: '', owner: 'me', groups: ['everyone'] };
+const registry = new RegistryView(
+  registrySnapshot({
+    models: [
+      registeredModel('small'),
+      registeredModel('bare'),
+      registeredModel('free'),
+      registeredModel('secret', { groups: ['staff'] }),
+    ],
+    tools: [
+      tool('look', { models: ['small'] }),
+      tool('audit', { groups: ['staff'], models: ['small', 'bare'] }),
+      tool('yield', { models: ['free'], clientOverride: true }),
+    ],
+  }),
+);
+const key = registeredKey('k', 'tr-k', { owner: 'me' });
 const staff = { ...key, groups: ['everyone', 'staff'] };
 
 const MAX_ITERATIONS = 7;
+const RULES = {
+  maxIterations: MAX_ITERATIONS,
+  maxDepth: 3,
+  serverTools: true,
+  seal: (plain: string) => `sealed ${plain}`,
+};
 const accept = (body: Record<string, unknown>, by = key) =>
-  acceptRequest(validate(createResponseBody, { model: 'small', input: 'Hi', ...body }), by, registry, MAX_ITERATIONS);
+  acceptRequest(validate(createResponseBody, { model: 'small', input: 'Hi', ...body }), by, registry, RULES);
 
 /** The code and the parameter of the error that `body` is refused with. */
 function refusal(body: Record<string, unknown>, by = key): unknown {
@@ -59,6 +54,7 @@ describe('what is kept of a request', () => {
     expect(request).toEqual({
       body: { model: 'small', temperature: 0.5, input: [{ type: 'message', role: 'user', content: 'Hi' }] },
       server_tools: [{ name: 'look', description: 'What look does.', parameters: { type: 'object' } }],
+      max_depth: 3,
       max_iterations: MAX_ITERATIONS,
     });
     expect(previousResponseId).toBeNull();
@@ -134,6 +130,11 @@ describe('what is refused', () => {
     expect(refusal({ tool_choice: fn('own') })).toEqual(error);
     expect(refusal({ tools: [fn('own')], tool_choice: fn('own') })).toBeUndefined();
     expect(refusal({ tool_choice: fn('look') })).toBeUndefined();
+    const mcp = { type: 'mcp', server_label: 'wiki', server_url: 'https://example.com/mcp' };
+    const server = { type: 'mcp', server_label: 'wiki' };
+    expect(refusal({ tool_choice: server })).toEqual(error);
+    expect(refusal({ tools: [mcp], tool_choice: server })).toBeUndefined();
+    expect(refusal({ model: 'bare', tools: [mcp], tool_choice: 'required' })).toBeUndefined();
     const allowed = (...names: string[]) => ({ type: 'allowed_tools', tools: names.map(fn) });
     expect(refusal({ tool_choice: allowed('look', 'own') })).toEqual(error);
     expect(refusal({ tools: [fn('own')], tool_choice: allowed('look', 'own') })).toBeUndefined();

@@ -3,9 +3,10 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { type Done, LimitReached, type LimitRefusal, type OrchestratorClient } from '@tailrace/bus';
 import { ERRORS, type ErrorCode } from '@tailrace/protocol';
 import { afterAll, describe, expect, test } from 'vitest';
-import { gatewayApp, JSON_HEADERS, KEY, OTHER_KEY } from './gateway-app.ts';
+import { EXPIRED_KEY, gatewayApp, JSON_HEADERS, KEY, OTHER_KEY } from './gateway-app.ts';
 
 const { app } = gatewayApp();
 afterAll(() => app.close());
@@ -224,51 +225,119 @@ describe('the models of a key', () => {
   });
 });
 
-describe('the limit of requests a minute', () => {
-  const limited = gatewayApp({ perMinute: 3 }).app;
-  afterAll(() => limited.close());
-  const create = (key: string, url = '/v1/responses') =>
-    limited.inject({
-      method: 'POST',
-      url,
-      payload: '{}',
-      headers: { ...JSON_HEADERS, authorization: `Bearer ${key}` },
-    });
+describe('a key that is limited', () => {
+  const REFUSAL: LimitRefusal = {
+    rule: 'this key may make 3 requests a minute',
+    waitMs: 18_500,
+    rateLimit: { requests: { limit: 3, remaining: 0, resetMs: 58_500 }, tokens: null },
+  };
+  const TOLD = {
+    'x-ratelimit-limit-requests': '3',
+    'x-ratelimit-remaining-requests': '0',
+    'x-ratelimit-reset-requests': '59s',
+  };
 
-  test('counts for each key what makes a model work', async () => {
-    const urls = ['/v1/responses', '/v1/responses/compact', '/v1/responses/input_tokens'];
-    for (const [index, url] of urls.entries()) {
-      const answer = await create(KEY, url);
-      expectError(answer, 'missing_required_parameter', 'model');
-      expect(answer.headers).toMatchObject({
-        'x-ratelimit-limit-requests': '3',
-        'x-ratelimit-remaining-requests': String(2 - index),
-        'x-ratelimit-reset-requests': expect.stringMatching(/^(60|[1-5]?\d)s$/),
+  /** A gateway whose orchestrator answers each request with the next of these, and the commands that it has got. */
+  function limitedApp(...answers: (Done | Error)[]) {
+    const asked: unknown[] = [];
+    const answer = async (command: unknown) => {
+      asked.push(command);
+      const next = answers.shift() ?? new Error('it was asked too often');
+      if (next instanceof Error) throw next;
+      return next;
+    };
+    const ask = (_kind: string, command: unknown) => answer(command);
+    const admit = async (question: unknown) => ({ ...(await answer(question)), leased: true });
+    const orchestrator = { ask, admit } as unknown as OrchestratorClient;
+    const { app: limited } = gatewayApp({ perMinute: 3, orchestrator });
+    const create = (change: { url?: string; key?: string; payload?: object; headers?: object } = {}) =>
+      limited.inject({
+        method: 'POST',
+        url: change.url ?? '/v1/responses',
+        payload: change.payload ?? {
+          model: change.key === OTHER_KEY ? 'secret' : 'small',
+          input: 'Hi.',
+          background: true,
+        },
+        headers: { ...JSON_HEADERS, authorization: `Bearer ${change.key ?? KEY}`, ...change.headers },
       });
-    }
-    const refused = await create(KEY);
-    expectError(refused, 'rate_limit_exceeded');
-    expect(refused.headers).toMatchObject({
+    return { limited, asked, create };
+  }
+
+  test('is asked about with its limits, and told where they stand', async () => {
+    const requests = { limit: 3, remaining: 2, resetMs: 20_000 };
+    const tokens = { limit: 90_000, remaining: 89_000, resetMs: 667 };
+    const { limited, asked, create } = limitedApp({ existed: false, rateLimit: { requests, tokens } });
+    const answer = await create();
+    expect(answer.statusCode).toBe(200);
+    expect(answer.headers).toMatchObject({
       'x-ratelimit-limit-requests': '3',
-      'x-ratelimit-remaining-requests': '0',
-      'x-ratelimit-reset-requests': `${String(refused.headers['retry-after'])}s`,
+      'x-ratelimit-remaining-requests': '2',
+      'x-ratelimit-reset-requests': '20s',
+      'x-ratelimit-limit-tokens': '90000',
+      'x-ratelimit-remaining-tokens': '89000',
+      'x-ratelimit-reset-tokens': '667ms',
     });
-    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
-    expectError(await create(OTHER_KEY), 'missing_required_parameter', 'model');
+    expect(asked).toMatchObject([
+      {
+        keyName: 'somebody',
+        limits: [{ scope: 'key:somebody', requestsPerMinute: 3, tokensPerMinute: null, concurrency: null }],
+      },
+    ]);
+    await limited.close();
   });
 
-  test('and nothing else', async () => {
+  test('that is refused is told when to come again, and not asked about until then', async () => {
+    const { limited, asked, create } = limitedApp(new LimitReached(REFUSAL));
+    for (const url of ['/v1/responses', '/v1/responses/compact', '/v1/responses/input_tokens']) {
+      // Not even its body is looked at.
+      const refused = await create(asked.length > 0 ? { url, payload: {} } : {});
+      expectError(refused, 'rate_limit_exceeded');
+      expect(refused.headers).toMatchObject({ ...TOLD, 'retry-after': '19' });
+    }
+    expect(asked).toHaveLength(1);
     const headers = { authorization: `Bearer ${KEY}` };
-    const cancel = await limited.inject({ method: 'POST', url: '/v1/responses/resp_1/cancel', headers });
-    expectError(cancel, 'response_not_found');
     const models = await limited.inject({ url: '/v1/models', headers });
     expect(models.statusCode).toBe(200);
     expect(models.headers).not.toHaveProperty('x-ratelimit-limit-requests');
+    await limited.close();
   });
 
-  test('there is none unless one is set', async () => {
+  test('is asked about where its request may have been accepted before, and so are other keys', async () => {
+    const { limited, asked, create } = limitedApp(new LimitReached(REFUSAL), new LimitReached(REFUSAL), {
+      existed: false,
+    });
+    await create();
+    expectError(await create({ headers: { 'idempotency-key': 'again' } }), 'rate_limit_exceeded');
+    expect((await create({ key: OTHER_KEY })).statusCode).toBe(200);
+    expect(asked).toHaveLength(3);
+    await limited.close();
+  });
+
+  test('for what is under way is asked about at once', async () => {
+    const { limited, asked, create } = limitedApp(new LimitReached({ ...REFUSAL, waitMs: null }), { existed: false });
+    const refused = await create();
+    expectError(refused, 'rate_limit_exceeded');
+    expect(refused.headers).toMatchObject({ 'retry-after': '1' });
+    expect((await create()).statusCode).toBe(200);
+    expect(asked).toHaveLength(2);
+    await limited.close();
+  });
+
+  test('is told of nothing where nothing limits it', async () => {
     expect((await post('/v1/responses', '{}')).headers).not.toHaveProperty('x-ratelimit-limit-requests');
   });
+});
+
+test('a key whose time is over is refused as such', async () => {
+  expectError(
+    await post('/v1/responses', '{}', { ...JSON_HEADERS, authorization: `Bearer ${EXPIRED_KEY}` }),
+    'expired_api_key',
+  );
+  expectError(
+    await app.inject({ url: '/v1/models', headers: { authorization: `Bearer ${EXPIRED_KEY}` } }),
+    'expired_api_key',
+  );
 });
 
 test('a gateway that stops sends its clients on', async () => {

@@ -1,4 +1,4 @@
-import type { Step } from '@tailrace/chain';
+import type { Step, ToolStep } from '@tailrace/chain';
 import { describe, expect, test } from 'vitest';
 import { stepTree } from '../src/step-tree.ts';
 import { answeringStep, callingStep, toolStep, usageOf } from './stored.ts';
@@ -10,6 +10,7 @@ describe('the steps as a tree', () => {
       object: 'response.step',
       state: 'completed',
       error: null,
+      server_label: null,
       created_at: '1970-01-01T00:00:01.000Z',
       started_at: '1970-01-01T00:00:02.000Z',
       ended_at: '1970-01-01T00:00:03.500Z',
@@ -22,6 +23,7 @@ describe('the steps as a tree', () => {
         id: 'step_0190a1b2c3d470008000000000000001',
         kind: 'model_call',
         name: 'small',
+        tool_type: null,
         sequence: 1,
         attempt: 1,
         call_id: null,
@@ -32,6 +34,7 @@ describe('the steps as a tree', () => {
         id: 'step_0190a1b2c3d470008000000000000002',
         kind: 'tool_call',
         name: 'look',
+        tool_type: 'function',
         sequence: 2,
         attempt: 2,
         call_id: 'call_1',
@@ -42,6 +45,7 @@ describe('the steps as a tree', () => {
         id: 'step_0190a1b2c3d470008000000000000003',
         kind: 'model_call',
         name: 'small',
+        tool_type: null,
         sequence: 3,
         attempt: 1,
         call_id: null,
@@ -70,6 +74,26 @@ describe('the steps as a tree', () => {
     const outline = (nodes: ReturnType<typeof stepTree>): unknown[] =>
       nodes.map((node) => (node.children.length === 0 ? node.sequence : [node.sequence, ...outline(node.children)]));
     expect(outline(stepTree(chain))).toEqual([1, [2, 4, [5, 6]], 3]);
+  });
+
+  test('tools are told apart, and what is secret of a server or a call is not there', () => {
+    const asking = (fields: Partial<ToolStep['request']>): Step => ({
+      ...toolStep(),
+      request: { tool: 'look', call_id: 'call_1', arguments: '{"password":"hunter2"}', ...fields },
+    });
+    const tree = stepTree([
+      asking({ agent: true }),
+      asking({ tool: 'wiki', mcp: { do: 'list', server: 'wiki', at: 'https://wiki.example/secret-path' } }),
+      asking({ mcp: { do: 'call', server: 'wiki', name: 'look', approval: null } }),
+      asking({ mcp: { do: 'ask', server: 'wiki', name: 'look' } }),
+    ]);
+    expect(tree.map(({ name, tool_type, server_label }) => [name, tool_type, server_label])).toEqual([
+      ['look', 'agent', null],
+      ['wiki', 'mcp_list_tools', 'wiki'],
+      ['look', 'mcp_call', 'wiki'],
+      ['look', 'mcp_approval_request', 'wiki'],
+    ]);
+    expect(JSON.stringify(tree)).not.toMatch(/secret|hunter2/);
   });
 
   test('what has not ended has no end, what has not begun no times; a failed step has its error and its tokens', () => {

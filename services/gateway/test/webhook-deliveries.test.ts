@@ -1,16 +1,15 @@
 import { connectDatabase, type Database, migrate } from '@tailrace/database';
 import { ApiError, hexOf, newId, publicResponseId } from '@tailrace/protocol';
-import { hashKey, RegistryView, type RegistryWatch } from '@tailrace/registry';
+import { RegistryView, type RegistryWatch } from '@tailrace/registry';
+import { registeredKey, registrySnapshot } from '@tailrace/registry/fixtures';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { makeDatabase } from '../../../test/harness/database.ts';
 import { type DeliveryList, deliveryList, handleDeliveries } from '../src/webhook-deliveries.ts';
 
-const view = new RegistryView({
-  keys: ['alice', 'bob'].map((name) => ({ name, hash: hashKey(`tr-${name}`), owner: name, groups: [] })),
-  models: [],
-  tools: [],
-});
+const view = new RegistryView(
+  registrySnapshot({ keys: ['alice', 'bob'].map((name) => registeredKey(name, `tr-${name}`, { groups: [] })) }),
+);
 const registry: RegistryWatch = { current: () => view, onChange: () => undefined, close: () => undefined };
 const RESPONSES = ['0190a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b', '0190a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6c'] as const;
 const DELIVERIES = Array.from({ length: 5 }, (_, index) => newId(1_000 * (index + 1)));

@@ -19,6 +19,8 @@ export interface Dialect {
   isLast(chunk: unknown): boolean;
   /** Whether `[DONE]` says that an answer is whole. */
   endsWithDone: boolean;
+  /** Whether calls of chat completions and embeddings can be passed on to it. */
+  relays: boolean;
   /** Whether the upstream summarises and encrypts reasoning itself. */
   summarises: boolean;
 }
@@ -34,6 +36,7 @@ export const DIALECTS: Record<RegisteredUpstream['dialect'], Dialect> = {
     // Usage may follow the end of the text; what ends a stream is no chunk.
     isLast: () => false,
     endsWithDone: true,
+    relays: true,
     summarises: false,
   },
   responses: {
@@ -42,6 +45,7 @@ export const DIALECTS: Record<RegisteredUpstream['dialect'], Dialect> = {
     translator: () => new ResponsesTranslator(),
     isLast: (chunk) => typeof chunk === 'object' && chunk !== null && 'type' in chunk && TERMINAL.has(chunk.type),
     endsWithDone: false,
+    relays: false,
     summarises: true,
   },
 };

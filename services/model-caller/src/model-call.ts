@@ -1,23 +1,26 @@
-/** The call of a model: asked until it answers, and measured. */
-import { setTimeout as sleep } from 'node:timers/promises';
+/** The call of a model: its upstreams are asked until one answers, and each call is measured. */
 import type { ModelWork, UpstreamCall } from '@tailrace/bus';
 import type { FinishReason } from '@tailrace/chain';
 import { ApiError, type Usage } from '@tailrace/protocol';
-import { StepCancelled } from '@tailrace/worker';
+import { type Announce, StepCancelled } from '@tailrace/worker';
 import { AnswerReader } from './answer-reader.ts';
+import { CallClock } from './call-clock.ts';
+import { CallMeasure } from './call-measure.ts';
+import { chunksOf } from './event-stream.ts';
 import type { ModelOp, OutputOp } from './model-op.ts';
-import type { CallWatch, UpstreamClient, UpstreamTarget } from './upstream.ts';
+import { route } from './routing/route.ts';
+import type { Router } from './routing/router.ts';
+import type { RetryPolicy } from './routing/tries.ts';
+import type { Candidate, Upstreams } from './routing/upstreams.ts';
+import type { UpstreamAnswer, UpstreamClient } from './upstream.ts';
 import { UpstreamFailure } from './upstream-failure.ts';
 
 /** How models are called. */
-export interface CallPolicy {
+export interface CallPolicy extends RetryPolicy {
   upstream: UpstreamClient;
-  /** How often the upstream is asked, with retries, before the step fails. */
-  attempts: number;
-  /** Milliseconds before the first retry; doubled each time. */
-  backoffMs: number;
-  /** The longest wait that an upstream's `Retry-After` is obeyed for, in milliseconds. */
-  maxBackoffMs: number;
+  router: Router;
+  /** Says of each call that it is made now. */
+  announce: Announce;
   /** The encrypted form of reasoning for upstreams that have none. */
   seal(reasoning: string): string;
 }
@@ -27,7 +30,7 @@ export interface AnswerSink {
   apply(op: OutputOp): void;
   /** Resolves when more can be taken. */
   ready(): Promise<void>;
-  /** The upstream is asked again: what comes now is the answer from its beginning. */
+  /** An upstream is asked again: what comes now is the answer from its beginning. */
   restart(): void;
 }
 
@@ -44,48 +47,66 @@ export interface Answer {
 interface Call {
   policy: CallPolicy;
   work: ModelWork;
-  target: UpstreamTarget;
+  upstreams: Upstreams;
   sink: AnswerSink;
-  /** Each request to the upstream is added here, when it has ended. */
+  /** Each request to an upstream is added here, when it has ended. */
   calls: UpstreamCall[];
   signal: AbortSignal;
 }
 
-/** Asks until there is an answer, or no use in asking. Throws only what is not the upstream's doing. */
+/**
+ * Asks until there is an answer, or no use in asking: another upstream as long as no output has come, then only the one that
+ * it has come from. Throws only what is not an upstream's doing.
+ */
 export async function callModel(call: Call): Promise<Answer> {
-  const { policy, sink, signal } = call;
-  for (let tries = 1; ; tries += 1) {
-    const answer: Answer = { finish: 'stop', usage: null, serviceTier: null, error: null };
-    try {
-      await ask(call, answer);
-      return answer;
-    } catch (error) {
-      if (!(error instanceof UpstreamFailure)) throw error;
-      const backoff = policy.backoffMs * 2 ** (tries - 1) * (0.5 + Math.random() / 2);
-      const wait = Math.max(error.retryAfterMs ?? 0, Math.min(policy.maxBackoffMs, backoff));
-      if (!error.retryable || tries >= policy.attempts || wait > policy.maxBackoffMs) {
-        return { ...answer, finish: 'stop', error: error.error };
-      }
-      await sleep(wait, undefined, { signal });
-      sink.restart();
-    }
+  const { policy, upstreams, sink, signal } = call;
+  let told = false;
+  let answer = blank();
+  const tell = (op: OutputOp) => {
+    told = true;
+    sink.apply(op);
+  };
+  try {
+    await route(
+      {
+        router: policy.router,
+        upstreams,
+        policy,
+        signal,
+        told: () => (told ? 'same' : 'no'),
+        again: () => sink.restart(),
+      },
+      (candidate) => {
+        answer = blank();
+        return ask(call, candidate, answer, tell);
+      },
+    );
+    return answer;
+  } catch (error) {
+    if (error instanceof UpstreamFailure) return { ...answer, finish: 'stop', error: error.error };
+    if (error instanceof ApiError) return { ...answer, finish: 'stop', error };
+    throw error;
   }
 }
 
-async function ask({ policy, work, target, sink, calls, signal }: Call, answer: Answer): Promise<void> {
-  const startedAt = performance.now();
-  const measure = unmeasured(work, target);
-  const reader = new AnswerReader(target.dialect, work.prompt, policy.seal);
+function blank(): Answer {
+  return { finish: 'stop', usage: null, serviceTier: null, error: null };
+}
+
+async function ask(
+  { policy, work, sink, calls, signal }: Call,
+  candidate: Candidate,
+  answer: Answer,
+  tell: (op: OutputOp) => void,
+): Promise<void> {
+  const { target, timeouts } = candidate;
+  const { dialect } = target;
+  const body = dialect.body(work.prompt);
+  const reader = new AnswerReader(dialect, work.prompt, policy.seal);
+  const measured = { model: work.model, candidate, endpoint: 'responses' as const };
+  const measure = await CallMeasure.begin(measured, policy.announce);
+  const clock = new CallClock(timeouts, signal);
   let whole = false;
-  const watch: CallWatch = {
-    head(status) {
-      measure.status = status;
-      measure.ttfbMs = Math.round(performance.now() - startedAt);
-    },
-    done() {
-      whole = true;
-    },
-  };
   const take = (op: ModelOp) => {
     switch (op.type) {
       case 'finish':
@@ -99,12 +120,31 @@ async function ask({ policy, work, target, sink, calls, signal }: Call, answer: 
         answer.serviceTier = op.tier;
         return;
       default:
-        sink.apply(op);
+        measure.token();
+        clock.firstToken();
+        tell(op);
     }
   };
-  const headers = { 'x-correlation-id': work.correlationId };
+  const read = async function* ({ isJson, body: pieces }: UpstreamAnswer): AsyncGenerator<unknown> {
+    if (isJson) {
+      yield JSON.parse(await textOf(pieces));
+      whole = true;
+      return;
+    }
+    yield* chunksOf(pieces, dialect.isLast, () => {
+      whole ||= dialect.endsWithDone;
+    });
+  };
+  const asked = {
+    path: dialect.path,
+    body,
+    headers: { 'x-correlation-id': work.correlationId, 'x-client-request-id': measure.mark.id },
+    accept: 'text/event-stream',
+    connectMs: timeouts.connectMs,
+  };
+  let errorCode: string | null = null;
   try {
-    for await (const chunk of policy.upstream.call(target, work.prompt, headers, signal, watch)) {
+    for await (const chunk of policy.upstream.call(target, asked, clock, (status) => measure.head(status), read)) {
       for (const op of reader.read(chunk)) take(op);
       await sink.ready();
     }
@@ -114,35 +154,21 @@ async function ask({ policy, work, target, sink, calls, signal }: Call, answer: 
     }
     for (const op of reader.end()) take(op);
   } catch (error) {
-    measure.errorCode = codeOf(error, signal);
+    errorCode = codeOf(error, signal);
     throw error;
   } finally {
-    const { usage } = answer;
-    measure.durationMs = Math.round(performance.now() - startedAt);
-    measure.inputTokens = usage?.input_tokens ?? null;
-    measure.cachedTokens = usage?.input_tokens_details.cached_tokens ?? null;
-    measure.outputTokens = usage?.output_tokens ?? null;
-    measure.reasoningTokens = usage?.output_tokens_details.reasoning_tokens ?? null;
-    calls.push(measure);
+    clock.close();
+    calls.push(measure.end(errorCode, answer.usage));
   }
+}
+
+async function textOf(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const parts: Uint8Array[] = [];
+  for await (const part of body) parts.push(part);
+  return Buffer.concat(parts).toString();
 }
 
 function codeOf(error: unknown, signal: AbortSignal): string {
   if (error instanceof UpstreamFailure) return error.error.code;
   return signal.reason instanceof StepCancelled ? 'response_cancelled' : 'internal_error';
-}
-
-function unmeasured({ model }: ModelWork, { baseUrl }: UpstreamTarget): UpstreamCall {
-  return {
-    model,
-    upstream: new URL(baseUrl).origin,
-    status: null,
-    ttfbMs: null,
-    durationMs: 0,
-    errorCode: null,
-    inputTokens: null,
-    cachedTokens: null,
-    outputTokens: null,
-    reasoningTokens: null,
-  };
 }

@@ -1,18 +1,18 @@
 /** One model step: the upstream's answer goes into the log as it comes, and its result is told at the end. */
 import { randomUUID } from 'node:crypto';
 import { type Bus, type LogPosition, type ModelWork, partitionOf, type UpstreamCall } from '@tailrace/bus';
-import { isOfLaterMessage, type ModelResult } from '@tailrace/chain';
+import { isOfLaterMessage, type ModelResult, progressEvent } from '@tailrace/chain';
 import { CLOSING_ATTEMPT, Fenced, type LogTarget, LogWriter, readEnd } from '@tailrace/log';
-import { ApiError, type ErrorInfo, errorInfo } from '@tailrace/protocol';
+import { ApiError, type ErrorInfo, errorInfo, type UnnumberedEvent } from '@tailrace/protocol';
 import { crashPoint } from '@tailrace/service';
 import { StepCancelled, StepSuperseded } from '@tailrace/worker';
 import { type Answer, type CallPolicy, callModel } from './model-call.ts';
 import { obfuscated } from './obfuscation.ts';
 import { OutputBuilder } from './output-builder.ts';
 import { type Predecessor, readPredecessor } from './predecessor.ts';
-import { decodeSeal, encodeSeal, resultOf, type StepEnd } from './seal.ts';
+import type { Upstreams } from './routing/upstreams.ts';
+import { decodeSeal, encodeSeal, packSeal, resultOf, type StepEnd, unpackSeal } from './seal.ts';
 import type { EventGroup } from './slot.ts';
-import type { UpstreamTarget } from './upstream.ts';
 import { estimateUsage } from './usage-estimate.ts';
 
 /** What a model step came to. */
@@ -20,6 +20,8 @@ export interface ModelStepOutcome {
   result: ModelResult | null;
   error: ErrorInfo | null;
   log: LogPosition;
+  /** How many events the step's attempts have put into the log. */
+  events: number;
   calls: UpstreamCall[];
 }
 
@@ -35,7 +37,7 @@ export interface ModelStepContext extends CallPolicy {
 interface Task {
   context: ModelStepContext;
   work: ModelWork;
-  target: UpstreamTarget | ApiError;
+  target: Upstreams | ApiError;
   /** Each request to the upstream, when it has ended. */
   calls: UpstreamCall[];
   signal: AbortSignal;
@@ -50,7 +52,7 @@ interface Task {
 export async function runModelStep(
   context: ModelStepContext,
   work: ModelWork,
-  target: UpstreamTarget | ApiError,
+  target: Upstreams | ApiError,
   options: { attempt: number; takeover: boolean },
   signal: AbortSignal,
 ): Promise<ModelStepOutcome> {
@@ -60,24 +62,27 @@ export async function runModelStep(
     return await run({ context, work, target, calls, signal }, options);
   } catch (error) {
     const cancelled = signal.reason instanceof StepCancelled;
-    const fence = !cancelled && error instanceof Fenced ? await fenceOf(context, work, options.attempt) : null;
+    const fence = !cancelled && error instanceof Fenced ? await fenceOf(error, context, work, options.attempt) : null;
     if (fence === 'other message') throw new StepSuperseded(work.stepId);
     if (!cancelled && fence !== 'closed') throw error;
-    return { result: null, error: errorInfo('response_cancelled'), log: work.log, calls };
+    return { result: null, error: errorInfo('response_cancelled'), log: work.log, events: 0, calls };
   }
 }
 
 /** Who has taken the log away from an attempt: somebody who has closed it to the step, or an attempt at the same step. */
 async function fenceOf(
+  { by }: Fenced,
   { bus, partitions }: ModelStepContext,
   { responseId, stepId }: ModelWork,
   attempt: number,
 ): Promise<'closed' | 'other message' | 'other delivery'> {
-  const end = await readEnd({ bus, partition: partitionOf(responseId, partitions), id: responseId });
-  if (end === undefined) return 'other delivery';
-  const { ended, step } = end.meta;
-  if (ended !== null || step?.attempt === CLOSING_ATTEMPT) return 'closed';
-  return step?.id === stepId && isOfLaterMessage(step.attempt, attempt) ? 'other message' : 'other delivery';
+  const target = { bus, partition: partitionOf(responseId, partitions), id: responseId };
+  const meta = by ?? (await readEnd(target))?.meta;
+  if (meta === undefined) return 'other delivery';
+  if (meta.ended !== null) return 'closed';
+  if (meta.step?.id !== stepId) return 'other delivery';
+  if (meta.step.attempt === CLOSING_ATTEMPT) return 'closed';
+  return isOfLaterMessage(meta.step.attempt, attempt) ? 'other message' : 'other delivery';
 }
 
 async function run(task: Task, options: { attempt: number; takeover: boolean }): Promise<ModelStepOutcome> {
@@ -85,14 +90,18 @@ async function run(task: Task, options: { attempt: number; takeover: boolean }):
   const { bus, bufferLimit, messageLimit, partitions } = context;
   const target: LogTarget = { bus, partition: partitionOf(work.responseId, partitions), id: work.responseId };
   const step = { id: work.stepId, attempt: options.attempt };
+  // Agents run side by side, and other tools beside them.
+  const shared = work.agent !== null;
   const writerAt = (from: LogPosition) =>
-    new LogWriter({ target, from, writer: randomUUID(), step, bufferLimit, messageLimit, signal });
+    new LogWriter({ target, from, writer: randomUUID(), step, bufferLimit, messageLimit, shared, signal });
   // A server that was killed may have forgotten that it has delivered the step before; the log has not.
-  if (!options.takeover && (await endsAt(target, work.log))) return answer(task, writerAt(work.log), []);
+  if (!options.takeover && (await endsAt(target, work.log))) {
+    return answer(task, writerAt(work.log), { published: [], events: 0 });
+  }
   for (;;) {
-    const before = await readPredecessor(target, work.log, work.stepId, work.outputIndex);
-    if (before.seal !== null) return sealedOutcome(before, before.seal);
-    if (before.attempt > options.attempt) throw new Fenced(work.responseId);
+    const before = await readPredecessor(target, work.log, work.stepId, { firstIndex: work.outputIndex, shared });
+    if (before.seal !== null) return sealedOutcome(bus, before, before.seal);
+    if ((before.latest?.step?.attempt ?? 0) > options.attempt) throw new Fenced(work.responseId, before.latest);
     const writer = writerAt(before.end);
     try {
       await writer.claim();
@@ -100,7 +109,7 @@ async function run(task: Task, options: { attempt: number; takeover: boolean }):
       if (error instanceof Fenced) continue;
       throw error;
     }
-    return answer(task, writer, before.published);
+    return answer(task, writer, before);
   }
 }
 
@@ -108,16 +117,20 @@ async function endsAt(target: LogTarget, position: LogPosition): Promise<boolean
   return ((await readEnd(target))?.streamSeq ?? 0) === position.streamSeq;
 }
 
-function sealedOutcome(before: Predecessor, seal: string): ModelStepOutcome {
-  const { end, result } = decodeSeal(seal, before.published);
-  return { result, error: end.error, log: before.end, calls: [] };
+async function sealedOutcome(bus: Bus, before: Predecessor, seal: string): Promise<ModelStepOutcome> {
+  const { end, result } = decodeSeal(await unpackSeal(bus, seal), before.published);
+  return { result, error: end.error, log: before.end, events: before.events, calls: [] };
 }
 
-async function answer(task: Task, writer: LogWriter, published: Predecessor['published']): Promise<ModelStepOutcome> {
-  const { work, calls } = task;
-  const builder = new OutputBuilder(work.stepId, work.outputIndex, published);
+async function answer(
+  task: Task,
+  writer: LogWriter,
+  before: Pick<Predecessor, 'published' | 'events'>,
+): Promise<ModelStepOutcome> {
+  const { context, work, calls } = task;
+  const builder = new OutputBuilder(work.stepId, work.outputIndex, before.published, work.heldBack);
   const publish = (groups: EventGroup[]) => {
-    for (const group of groups) writer.write(work.prompt.obfuscate ? group.map(obfuscated) : group);
+    for (const group of groups) writer.write(shownTo(work, group));
   };
   const { finish, usage, serviceTier, error } = await ask(task, writer, builder, publish);
   if (error) publish(builder.abort());
@@ -127,10 +140,18 @@ async function answer(task: Task, writer: LogWriter, published: Predecessor['pub
   const spent = error === null || items.some(({ superseded }) => !superseded);
   const estimate = spent && usage === null ? estimateUsage(work.prompt, items) : null;
   const end: StepEnd = { finish, usage: usage ?? estimate, serviceTier, error: error?.info ?? null };
+  const seal = await packSeal(context.bus, encodeSeal(end, items, { hidden: work.agent?.shown === false }));
   crashPoint('before-model-seal');
-  const log = await writer.end(encodeSeal(end, items));
+  const log = await writer.end(seal);
   crashPoint('after-model-seal');
-  return { result: resultOf(end, items), error: end.error, log, calls };
+  return { result: resultOf(end, items), error: end.error, log, events: before.events + writer.written, calls };
+}
+
+/** What clients are told of events: inside an agent as its progress, where they have asked for it, and else nothing. */
+function shownTo({ agent, stepId, prompt }: ModelWork, group: EventGroup): UnnumberedEvent[] {
+  if (agent?.shown === false) return [];
+  const events = prompt.obfuscate ? group.map(obfuscated) : group;
+  return agent === null ? events : events.map((event) => progressEvent(event, stepId, agent));
 }
 
 async function ask(
@@ -145,5 +166,5 @@ async function ask(
     ready: () => writer.ready(),
     restart: () => builder.restart(),
   };
-  return callModel({ policy: context, work, target, sink, calls, signal });
+  return callModel({ policy: context, work, upstreams: target, sink, calls, signal });
 }

@@ -7,7 +7,7 @@ const STEP = 16;
 const LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_';
 
 /** An event with padding, if it is a delta: at least one letter, up to the next multiple of {@link STEP}. */
-export function obfuscated(event: UnnumberedEvent): UnnumberedEvent {
+export function obfuscated<E extends UnnumberedEvent>(event: E): E {
   if (!('delta' in event)) return event;
   const length = STEP - (Buffer.byteLength(JSON.stringify(event.delta)) % STEP);
   return { ...event, obfuscation: letters(length) };

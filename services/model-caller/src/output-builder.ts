@@ -7,7 +7,8 @@
  * are superseded (open ones closed as `incomplete`, empty) and the new run's items follow in new slots.
  */
 import type { RecordedItem } from '@tailrace/chain';
-import type { Annotation, LogProb, OutputItem, StepId } from '@tailrace/protocol';
+import type { Annotation, LogProb, ModelItem, StepId } from '@tailrace/protocol';
+import { HeldCalls } from './held-calls.ts';
 import type { OutputOp, Phase } from './model-op.ts';
 import { RunItem } from './run-item.ts';
 import { type EventGroup, Slot, type SlotHead, type SlotPlace } from './slot.ts';
@@ -20,6 +21,8 @@ export class OutputBuilder {
   readonly #slots: Slot[];
   #run: RunItem[] = [];
   #calls = new Map<number, RunItem>();
+  readonly #heldBack: ReadonlySet<string>;
+  #held: HeldCalls;
   /** Of the next message. */
   #phase: Phase | null = null;
   /** Sources that came before their text. */
@@ -27,10 +30,15 @@ export class OutputBuilder {
   /** Slots below this belong to earlier runs, and are being repeated. */
   #inherited: number;
 
-  /** `published` is what an earlier attempt's events fold to; `firstIndex` the `output_index` of the first item. */
-  constructor(step: StepId, firstIndex: number, published: readonly OutputItem[]) {
+  /**
+   * `published` is what an earlier attempt's events fold to; `firstIndex` the `output_index` of the first item. Calls of the
+   * tools named in `heldBack` are items without events.
+   */
+  constructor(step: StepId, firstIndex: number, published: readonly ModelItem[], heldBack: readonly string[] = []) {
     this.#step = step;
     this.#firstIndex = firstIndex;
+    this.#heldBack = new Set(heldBack);
+    this.#held = new HeldCalls(this.#heldBack);
     this.#slots = published.map((item, position) => Slot.of(item, this.#place(position)));
     this.#inherited = this.#slots.length;
   }
@@ -39,6 +47,7 @@ export class OutputBuilder {
   restart(): void {
     this.#run = [];
     this.#calls = new Map();
+    this.#held = new HeldCalls(this.#heldBack);
     this.#phase = null;
     this.#early = [];
     this.#inherited = this.#slots.length;
@@ -63,11 +72,16 @@ export class OutputBuilder {
         return this.#encrypt(op.content);
       case 'call': {
         const closing = this.#closeTexts();
+        if (this.#held.holds(op.name)) {
+          this.#held.begin(op.index, op.name, op.id, this.#run.length);
+          return closing;
+        }
         const { item, groups } = this.#open({ kind: 'function_call', name: op.name }, op.id);
         this.#calls.set(op.index, item);
         return [...closing, ...groups];
       }
       case 'arguments': {
+        if (this.#held.extend(op.index, op.text)) return [];
         const item = this.#calls.get(op.index);
         if (!item) throw new Error(`arguments for call ${op.index}, which has not begun`);
         return this.#extend(item, 'arguments', op.text, []);
@@ -83,6 +97,7 @@ export class OutputBuilder {
 
   /** The run is over. Items still open end as `status`; what an earlier run had beyond it is superseded. */
   finish(status: 'completed' | 'incomplete'): EventGroup[] {
+    this.#held.end(status);
     const groups = this.#run.filter((item) => !item.closed).flatMap((item) => this.#close(item, status));
     if (this.#run.length < this.#inherited) groups.push(...this.#supersede(this.#run.length));
     return groups;
@@ -90,16 +105,22 @@ export class OutputBuilder {
 
   /** The step has failed: what is open ends as `incomplete`, with what it has. */
   abort(): EventGroup[] {
+    this.#held.end('incomplete');
     return this.#slots.filter((slot) => slot.status === 'in_progress').map((slot) => slot.close('incomplete'));
   }
 
-  /** Every item that clients have seen of this step. */
+  /** Every item that clients have seen of this step, and the calls that are held back where the model has made them. */
   items(): RecordedItem[] {
-    return this.#slots.map((slot) => ({
-      item: slot.item(),
-      ...(slot.upstreamId === null ? {} : { upstream_call_id: slot.upstreamId }),
-      ...(slot.superseded ? { superseded: true as const } : {}),
-    }));
+    const items = this.#slots.map((slot): RecordedItem[] => {
+      const upstream = slot.upstreamId === null ? {} : { upstream_call_id: slot.upstreamId };
+      return [{ item: slot.item(), ...upstream, ...(slot.superseded ? { superseded: true } : {}) }];
+    });
+    const first: RecordedItem[] = [];
+    for (const { recorded, after } of this.#held.items(this.#step)) {
+      const before = this.#run[after - 1];
+      (before ? items[before.slot] : first)?.push(recorded);
+    }
+    return [...first, ...items.flat()];
   }
 
   #say(head: SlotHead, kind: PartKind, text: string, logprobs: readonly LogProb[]): EventGroup[] {

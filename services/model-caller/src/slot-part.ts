@@ -1,5 +1,5 @@
 /** One part of an item that clients have seen, and its events. Pure. */
-import type { Annotation, LogProb, OutputContent, OutputReasoning, UnnumberedEvent } from '@tailrace/protocol';
+import type { Annotation, ItemEvent, LogProb, OutputContent, OutputReasoning } from '@tailrace/protocol';
 
 /** What a part holds; the arguments of a call are its only part. */
 export type PartKind = 'summary' | 'reasoning' | 'text' | 'refusal' | 'arguments';
@@ -33,7 +33,7 @@ export function emptyPart(kind: PartKind): PartText {
 }
 
 /** The events at the beginning of a part. */
-export function partOpening({ kind }: PartText, place: PartPlace): UnnumberedEvent[] {
+export function partOpening({ kind }: PartText, place: PartPlace): ItemEvent[] {
   const part = emptyPart(kind);
   switch (kind) {
     case 'arguments':
@@ -49,7 +49,7 @@ export function partOpening({ kind }: PartText, place: PartPlace): UnnumberedEve
 }
 
 /** More of a part. */
-export function partDelta(kind: PartKind, place: PartPlace, delta: string, logprobs: LogProb[]): UnnumberedEvent {
+export function partDelta(kind: PartKind, place: PartPlace, delta: string, logprobs: LogProb[]): ItemEvent {
   switch (kind) {
     case 'arguments': {
       const { item_id, output_index } = place;
@@ -67,13 +67,13 @@ export function partDelta(kind: PartKind, place: PartPlace, delta: string, logpr
 }
 
 /** A source that a text names, the last of `annotations`. */
-export function partAnnotation({ annotations }: PartText, place: PartPlace, annotation: Annotation): UnnumberedEvent {
+export function partAnnotation({ annotations }: PartText, place: PartPlace, annotation: Annotation): ItemEvent {
   const annotation_index = annotations.length - 1;
   return { type: 'response.output_text.annotation.added', ...inContent(place), annotation_index, annotation };
 }
 
 /** The events at the end of a part. `name` is that of the function, if the part is of a call. */
-export function partClosing(part: PartText, place: PartPlace, name: string): UnnumberedEvent[] {
+export function partClosing(part: PartText, place: PartPlace, name: string): ItemEvent[] {
   const { kind, text } = part;
   switch (kind) {
     case 'arguments': {
@@ -97,7 +97,7 @@ export function partClosing(part: PartText, place: PartPlace, name: string): Unn
     case 'text':
     case 'refusal': {
       const at = inContent(place);
-      const told: UnnumberedEvent =
+      const told: ItemEvent =
         kind === 'text'
           ? { type: 'response.output_text.done', ...at, text, logprobs: [...part.logprobs] }
           : { type: 'response.refusal.done', ...at, refusal: text };

@@ -1,13 +1,12 @@
 /** One item that clients have seen, and its events. Pure. */
 import {
   type Annotation,
+  type ItemEvent,
   type ItemStatus,
   itemId,
   type LogProb,
   type ModelItem,
-  type OutputItem,
   type StepId,
-  type UnnumberedEvent,
 } from '@tailrace/protocol';
 import type { Phase } from './model-op.ts';
 import {
@@ -34,7 +33,7 @@ export type SlotHead =
   | { kind: 'function_call'; name: string };
 
 /** Events that belong into one log message. */
-export type EventGroup = UnnumberedEvent[];
+export type EventGroup = ItemEvent[];
 
 /** Where a slot stands. */
 export interface SlotPlace {
@@ -70,7 +69,7 @@ export class Slot {
   }
 
   /** The slot in which an item of an earlier attempt stands. */
-  static of(item: OutputItem, place: SlotPlace): Slot {
+  static of(item: ModelItem, place: SlotPlace): Slot {
     const slot = new Slot(headOf(item), place);
     slot.lanes = partsOf(item);
     slot.status = item.status;
@@ -99,7 +98,7 @@ export class Slot {
   }
 
   /** Its event at the beginning. */
-  opening(): UnnumberedEvent {
+  opening(): ItemEvent {
     return { type: 'response.output_item.added', output_index: this.#outputIndex, item: this.item() };
   }
 
@@ -113,7 +112,7 @@ export class Slot {
   }
 
   /** More of the last part of a lane. */
-  delta(lane: Lane, text: string, logprobs: readonly LogProb[]): UnnumberedEvent {
+  delta(lane: Lane, text: string, logprobs: readonly LogProb[]): ItemEvent {
     const part = this.#last(lane);
     part.text += text;
     part.logprobs.push(...logprobs);
@@ -121,7 +120,7 @@ export class Slot {
   }
 
   /** A source of the last text. */
-  annotate(annotation: Annotation): UnnumberedEvent {
+  annotate(annotation: Annotation): ItemEvent {
     const part = this.#last('content');
     part.annotations.push(annotation);
     return partAnnotation(part, this.#place(this.lanes.content.length - 1), annotation);
@@ -163,7 +162,7 @@ export class Slot {
     }
   }
 
-  #done(): UnnumberedEvent {
+  #done(): ItemEvent {
     return { type: 'response.output_item.done', output_index: this.#outputIndex, item: this.item() };
   }
 
@@ -194,7 +193,7 @@ export function noParts(head: SlotHead): Lanes {
   return { summary: [], content: head.kind === 'function_call' ? [emptyPart('arguments')] : [] };
 }
 
-function headOf(item: OutputItem): SlotHead {
+function headOf(item: ModelItem): SlotHead {
   switch (item.type) {
     case 'function_call':
       return { kind: item.type, name: item.name };
@@ -202,12 +201,10 @@ function headOf(item: OutputItem): SlotHead {
       return { kind: item.type };
     case 'message':
       return { kind: item.type, phase: item.phase ?? null };
-    case 'function_call_output':
-      throw new Error('a model step writes no outputs of calls');
   }
 }
 
-function partsOf(item: OutputItem): Lanes {
+function partsOf(item: ModelItem): Lanes {
   const text = (kind: PartKind) => (part: { text: string }) => ({ ...emptyPart(kind), text: part.text });
   switch (item.type) {
     case 'function_call':
@@ -216,7 +213,5 @@ function partsOf(item: OutputItem): Lanes {
       return { summary: item.summary.map(text('summary')), content: item.content.map(text('reasoning')) };
     case 'message':
       return { summary: [], content: item.content.map(partOfMessage) };
-    case 'function_call_output':
-      return { summary: [], content: [] };
   }
 }

@@ -1,10 +1,10 @@
-/** The HTTP side of a model call: one request to a chat-completions server, its stream as parsed chunks. */
-import type { Prompt } from '@tailrace/chain';
+/** The HTTP side of a call: one request to a model's server, and its answer as it comes. */
+import { Readable } from 'node:stream';
 import { ApiError } from '@tailrace/protocol';
-import { Agent, errors, request } from 'undici';
+import { Agent, type Dispatcher, errors, request } from 'undici';
+import type { CallClock } from './call-clock.ts';
 import type { Dialect } from './dialect.ts';
-import { chunksOf } from './event-stream.ts';
-import { UpstreamFailure } from './upstream-failure.ts';
+import { type Refusal, UpstreamFailure } from './upstream-failure.ts';
 
 /** Where and how a model is called. */
 export interface UpstreamTarget {
@@ -14,125 +14,156 @@ export interface UpstreamTarget {
   dialect: Dialect;
 }
 
-/** Bounds of one upstream call. Times are in milliseconds. */
+/** Bounds of the calls of a process. */
 export interface UpstreamLimits {
-  connectMs: number;
-  /** From the request to the response's head. */
-  firstByteMs: number;
-  /** Between two pieces of the stream. */
-  idleMs: number;
-  /** For everything together. */
-  totalMs: number;
   /** Bytes of one answer. */
   maxBytes: number;
   /** Connections to one upstream. */
   connections: number;
 }
 
-/** What a call tells beside its chunks. */
-export interface CallWatch {
-  /** The response's status has come. */
-  head(status: number): void;
-  /** The upstream has said that its answer is whole. */
-  done(): void;
+/** What is asked of an upstream. */
+export interface UpstreamRequest {
+  /** Under the upstream's root. */
+  path: string;
+  /** Without the upstream's name of the model. */
+  body: object;
+  headers: Record<string, string>;
+  accept: string;
+  connectMs: number;
+}
+
+/** An answer with status 200. */
+export interface UpstreamAnswer {
+  /** Whether it is one JSON text; otherwise it streams. */
+  isJson: boolean;
+  contentType: string;
+  body: AsyncIterable<Uint8Array>;
 }
 
 const RETRYABLE_STATUS = new Set([408, 409, 425, 429, 500, 502, 503, 504, 529]);
 const ERROR_BODY_BYTES = 64 * 1024;
+const PIECE_BYTES = 64 * 1024;
+/** Each bound for connecting has connections of its own; the bounds that were used last are kept. */
+const MAX_AGENTS = 16;
 
 /** The connections to all upstreams of a process. */
 export class UpstreamClient {
   readonly #limits: UpstreamLimits;
-  readonly #agent: Agent;
+  readonly #agents = new Map<number, Agent>();
+  readonly #closing = new Set<Promise<void>>();
 
   constructor(limits: UpstreamLimits) {
     this.#limits = limits;
-    this.#agent = new Agent({
-      connections: limits.connections,
-      connect: { timeout: limits.connectMs },
-      headersTimeout: limits.firstByteMs,
-      bodyTimeout: limits.idleMs,
-      maxResponseSize: limits.maxBytes,
-    });
   }
 
-  close(): Promise<void> {
-    return this.#agent.destroy();
+  async close(): Promise<void> {
+    await Promise.all([...this.#agents.values()].map((agent) => agent.destroy()));
+    await Promise.all(this.#closing);
   }
 
   /**
-   * Calls the model. The chunks follow each other until the upstream says that it is done, or until the connection ends.
+   * Asks, and yields what `read` makes of the answer. `onHead` hears of the response's status. The call is left when the
+   * clock says so, and when nobody takes what it yields any more.
    * @throws UpstreamFailure
    */
-  async *call(
+  async *call<T>(
     target: UpstreamTarget,
-    prompt: Prompt,
-    headers: Record<string, string>,
-    signal: AbortSignal,
-    watch: CallWatch,
-  ): AsyncGenerator<unknown> {
-    // A stream that never ends, however slowly it goes on, is cut off all the same.
-    const deadline = AbortSignal.timeout(this.#limits.totalMs);
+    asked: UpstreamRequest,
+    clock: CallClock,
+    onHead: (status: number) => void,
+    read: (answer: UpstreamAnswer) => AsyncIterable<T>,
+  ): AsyncGenerator<T> {
+    let head = false;
     try {
-      const response = await request(`${target.baseUrl.replace(/\/$/, '')}/${target.dialect.path}`, {
-        method: 'POST',
-        dispatcher: this.#agent,
-        signal: AbortSignal.any([signal, deadline]),
-        headers: {
-          'content-type': 'application/json',
-          accept: 'text/event-stream',
-          ...(target.apiKey === null ? {} : { authorization: `Bearer ${target.apiKey}` }),
-          ...headers,
-        },
-        body: JSON.stringify({ ...target.dialect.body(prompt), model: target.model }),
-      });
-      watch.head(response.statusCode);
-      if (response.statusCode !== 200) throw await failureOf(response);
-      if (String(response.headers['content-type'] ?? '').includes('application/json')) {
-        yield await response.body.json();
-        watch.done();
-        return;
-      }
-      yield* chunksOf(response.body, target.dialect.isLast, () => {
-        if (target.dialect.endsWithDone) watch.done();
-      });
+      const { statusCode, headers, body } = await this.#request(target, asked, clock);
+      head = true;
+      onHead(statusCode);
+      const watched = clock.watch(body);
+      if (statusCode !== 200) throw await failureOf(statusCode, headers, watched);
+      const contentType = String(headers['content-type'] ?? '');
+      yield* read({ isJson: contentType.includes('application/json'), contentType, body: watched });
     } catch (error) {
-      if (signal.aborted) throw error;
-      if (deadline.aborted) {
-        const late = new ApiError('upstream_timeout', { ms: this.#limits.totalMs }, { cause: error });
-        throw new UpstreamFailure(late, { retryable: false });
-      }
-      throw this.#toFailure(error);
+      if (clock.failure) throw clock.failure;
+      if (clock.signal.aborted) throw error;
+      throw this.#toFailure(error, head);
     }
   }
 
-  #toFailure(error: unknown): unknown {
+  #request(
+    { baseUrl, apiKey, model }: UpstreamTarget,
+    { path, body, headers, accept, connectMs }: UpstreamRequest,
+    { signal }: CallClock,
+  ): Promise<Dispatcher.ResponseData> {
+    const bytes = Buffer.from(JSON.stringify({ ...body, model }));
+    return request(`${baseUrl.replace(/\/$/, '')}/${path}`, {
+      method: 'POST',
+      dispatcher: this.#agent(connectMs),
+      signal,
+      headers: {
+        'content-type': 'application/json',
+        'content-length': String(bytes.length),
+        accept,
+        ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }),
+        ...headers,
+      },
+      body: bytes.length > PIECE_BYTES ? Readable.from(pieces(bytes), { objectMode: false }) : bytes,
+    });
+  }
+
+  #agent(connectMs: number): Agent {
+    const known = this.#agents.get(connectMs);
+    this.#agents.delete(connectMs);
+    const agent =
+      known ??
+      new Agent({
+        connections: this.#limits.connections,
+        connect: { timeout: connectMs },
+        // The clock of each call bounds them.
+        headersTimeout: 0,
+        bodyTimeout: 0,
+        maxResponseSize: this.#limits.maxBytes,
+      });
+    this.#agents.set(connectMs, agent);
+    const [oldest] = this.#agents;
+    if (this.#agents.size > MAX_AGENTS && oldest) this.#retire(...oldest);
+    return agent;
+  }
+
+  /** Its calls go on to their ends. */
+  #retire(connectMs: number, agent: Agent): void {
+    this.#agents.delete(connectMs);
+    const closing = agent.close().finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+  }
+
+  #toFailure(error: unknown, head: boolean): unknown {
     if (error instanceof UpstreamFailure) return error;
     if (error instanceof ApiError) return new UpstreamFailure(error, { retryable: true });
     if (error instanceof errors.ResponseExceededMaxSizeError) {
       const limit = this.#limits.maxBytes;
       return new UpstreamFailure(new ApiError('upstream_too_large', { limit }), { retryable: false });
     }
-    if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
-      const ms = error instanceof errors.HeadersTimeoutError ? this.#limits.firstByteMs : this.#limits.idleMs;
-      return new UpstreamFailure(new ApiError('upstream_timeout', { ms }, { cause: error }), { retryable: true });
-    }
     if (error instanceof SyntaxError) {
       const reason = 'a chunk is not JSON';
       return new UpstreamFailure(new ApiError('upstream_invalid', { reason }, { cause: error }), { retryable: true });
     }
     const reason = reasonOf(error);
-    return new UpstreamFailure(new ApiError('upstream_unreachable', { reason }, { cause: error }), { retryable: true });
+    const code = head ? 'upstream_cut' : 'upstream_unreachable';
+    return new UpstreamFailure(new ApiError(code, { reason }, { cause: error }), { retryable: true });
   }
 }
 
-interface ErrorResponse {
-  statusCode: number;
-  headers: Record<string, string | string[] | undefined>;
-  body: AsyncIterable<Uint8Array>;
+/** What has been sent is not held until the answer is whole, as a body in one piece is. */
+function* pieces(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
 }
 
-async function failureOf({ statusCode, headers, body }: ErrorResponse): Promise<UpstreamFailure> {
+async function failureOf(
+  status: number,
+  headers: Dispatcher.ResponseData['headers'],
+  body: AsyncIterable<Uint8Array>,
+): Promise<UpstreamFailure> {
   const parts: Uint8Array[] = [];
   let size = 0;
   for await (const bytes of body) {
@@ -140,18 +171,21 @@ async function failureOf({ statusCode, headers, body }: ErrorResponse): Promise<
     size += bytes.length;
     if (size > ERROR_BODY_BYTES) break;
   }
-  const reason = errorMessage(Buffer.concat(parts).toString());
-  return new UpstreamFailure(new ApiError('upstream_error', { status: statusCode, reason }), {
-    status: statusCode,
-    retryable: RETRYABLE_STATUS.has(statusCode),
+  const refusal: Refusal = { status, body: Buffer.concat(parts).toString() };
+  const reason = errorMessage(refusal.body);
+  return new UpstreamFailure(new ApiError('upstream_error', { status, reason }), {
+    status,
+    retryable: RETRYABLE_STATUS.has(status),
     retryAfterMs: retryAfterMs(headers['retry-after']),
+    refusal,
   });
 }
 
 /** The message in OpenAI's error envelope, or the body as it is. */
 function errorMessage(text: string): string {
   try {
-    const { error } = JSON.parse(text) as { error?: { message?: unknown } | string };
+    const value = JSON.parse(text) as { error?: { message?: unknown } | string | null } | null;
+    const error = value?.error;
     if (typeof error === 'string') return error;
     if (typeof error?.message === 'string') return error.message;
   } catch (error) {

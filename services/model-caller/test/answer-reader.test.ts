@@ -6,7 +6,7 @@ import { DIALECTS } from '../src/dialect.ts';
 import { UpstreamFailure } from '../src/upstream-failure.ts';
 import type { ModelOp } from './operations.ts';
 
-const none = prompt(requestWith(), [], [], (text) => text);
+const none = prompt(requestWith(), [], null, [], (text) => text);
 
 /** What a request gets to see of the chunks of an answer. */
 function read(asked: Partial<Prompt>, chunks: unknown[], dialect: keyof typeof DIALECTS = 'chat'): ModelOp[] {

@@ -6,7 +6,7 @@ import { type ChatMessage, chatRequest } from '../src/chat-request.ts';
 
 const user = (content: string): KeptItem => ({ type: 'message', role: 'user', content });
 const messagesOf = (input: KeptItem[]): ChatMessage[] =>
-  chatRequest(prompt(requestWith({ input }), [], [], (text) => text)).messages;
+  chatRequest(prompt(requestWith({ input }), [], null, [], (text) => text)).messages;
 
 describe('the messages of the input', () => {
   const ROWS: [what: string, item: KeptItem[], messages: ChatMessage[]][] = [

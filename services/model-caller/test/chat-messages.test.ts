@@ -30,7 +30,7 @@ const turn = (items: KeptItem[], steps: Parameters<typeof chainOf>[0], number = 
 function chatMessages(turns: Turn[], instructions: string | null = null): ChatMessage[] {
   const current = turns.at(-1) ?? turn([], []);
   const request = requestWith({ instructions, input: [...current.items] }, { server: ['search'], client: ['mine'] });
-  return chatRequest(prompt(request, current.chain, turns.slice(0, -1), (text) => text)).messages;
+  return chatRequest(prompt(request, current.chain, null, turns.slice(0, -1), (text) => text)).messages;
 }
 
 describe('the messages of a chain', () => {

@@ -6,7 +6,7 @@ import { chatRequest } from '../src/chat-request.ts';
 
 describe('chatRequest', () => {
   const ask = (request: AcceptedRequest, steps: Parameters<typeof chainOf>[0] = []) =>
-    chatRequest(prompt(request, chainOf(steps), [], (text) => text));
+    chatRequest(prompt(request, chainOf(steps), null, [], (text) => text));
   const called = [model([call('search')], { output: 40 }), tool('search', callId(1, 0), { output: 'x' })];
 
   test('says nothing that the client has not said', () => {

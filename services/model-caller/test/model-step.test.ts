@@ -9,19 +9,12 @@ import { requestWith } from '../../../packages/chain/test/chains.ts';
 import { type TestNats, testNats } from '../../../packages/log/test/nats.ts';
 import { DIALECTS } from '../src/dialect.ts';
 import { type ModelStepContext, runModelStep } from '../src/model-step.ts';
-import { UpstreamClient } from '../src/upstream.ts';
 import { toUsage } from '../src/usage.ts';
 import { hangsAfter, startUpstream, streams, type UpstreamServer } from './upstream-server.ts';
+import { candidate, testClient, testRouter, unheard, upstreams } from './upstreams.ts';
 
 let nats: TestNats;
-const upstream = new UpstreamClient({
-  connectMs: 5_000,
-  firstByteMs: 20_000,
-  idleMs: 20_000,
-  totalMs: 60_000,
-  maxBytes: 1_000_000,
-  connections: 4,
-});
+const upstream = testClient();
 beforeAll(async () => {
   nats = await testNats();
 });
@@ -41,6 +34,8 @@ function context(fields: Partial<ModelStepContext> = {}): ModelStepContext {
   return {
     bus: nats.bus,
     upstream,
+    router: testRouter(),
+    announce: unheard,
     partitions: 1,
     attempts: 1,
     backoffMs: 1,
@@ -56,6 +51,7 @@ function work(asked: Partial<Prompt> = {}, fields: Partial<ModelWork> = {}): Mod
   const none = prompt(
     requestWith({ input: [{ type: 'message', role: 'user', content: 'hello world' }] }),
     [],
+    null,
     [],
     String,
   );
@@ -68,18 +64,18 @@ function work(asked: Partial<Prompt> = {}, fields: Partial<ModelWork> = {}): Mod
     prompt: { ...none, ...asked },
     log: EMPTY_LOG,
     outputIndex: 0,
+    agent: null,
+    heldBack: [],
     takeover: false,
     correlationId: 'c',
     ...fields,
   };
 }
 
-const target = (dialect: keyof typeof DIALECTS = 'chat') => ({
-  baseUrl: server.url,
-  apiKey: null,
-  model: 'up',
-  dialect: DIALECTS[dialect],
-});
+const target = (dialect: keyof typeof DIALECTS = 'chat') =>
+  upstreams(
+    candidate(server.url, { target: { baseUrl: server.url, apiKey: null, model: 'up', dialect: DIALECTS[dialect] } }),
+  );
 
 async function logOf({ responseId }: ModelWork): Promise<ResponseEvent[]> {
   const events: ResponseEvent[] = [];

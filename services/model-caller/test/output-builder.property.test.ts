@@ -4,7 +4,6 @@ import {
   foldItems,
   type LogProb,
   type ModelItem,
-  type OutputItem,
   type ResponseEvent,
   type UnnumberedEvent,
 } from '@tailrace/protocol';
@@ -107,7 +106,7 @@ function groupsOf(builder: OutputBuilder, answer: Answer): UnnumberedEvent[][] {
   return [...groups, ...(answer.end === 'abort' ? builder.abort() : builder.finish(answer.end))];
 }
 
-const fold = (events: UnnumberedEvent[]): OutputItem[] =>
+const fold = (events: UnnumberedEvent[]): ModelItem[] =>
   foldItems(
     events.map((event, sequence_number): ResponseEvent => ({ ...event, sequence_number })),
     FIRST_INDEX,

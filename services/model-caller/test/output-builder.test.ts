@@ -1,4 +1,4 @@
-import { foldItems, itemId, type UnnumberedEvent } from '@tailrace/protocol';
+import { foldItems, type ItemEvent, itemId } from '@tailrace/protocol';
 import { describe, expect, test } from 'vitest';
 import { OutputBuilder } from '../src/output-builder.ts';
 
@@ -12,26 +12,26 @@ const call = (index: number, name: string, id: string | null = null): Op => ({ t
 const args = (index: number, content: string): Op => ({ type: 'arguments', index, text: content });
 
 /** An event in one line: its name, the item's place, and what it says. */
-function line(event: UnnumberedEvent): string {
+function line(event: ItemEvent): string {
   const name = event.type.replace('response.', '');
-  if ('response' in event || 'error' in event) return name;
   const at = event.output_index;
-  if ('item' in event) return `${name} ${at} ${event.item.type} ${event.item.status}`;
+  if ('item' in event) return `${name} ${at} ${event.item.type} ${'status' in event.item ? event.item.status : ''}`;
   if ('delta' in event) return `${name} ${at} ${event.delta}`;
-  if ('arguments' in event) return `${name} ${at} ${event.name} ${event.arguments}`;
+  if ('arguments' in event) return `${name} ${at} ${'name' in event ? event.name : ''} ${event.arguments}`;
   if ('part' in event) return `${name} ${at} ${'text' in event.part ? event.part.text : event.part.refusal}`;
   if ('annotation' in event) return `${name} ${at} ${event.annotation.url}`;
-  return `${name} ${at} ${'text' in event ? event.text : event.refusal}`;
+  if ('refusal' in event) return `${name} ${at} ${event.refusal}`;
+  return `${name} ${at} ${'text' in event ? event.text : ''}`;
 }
 
-const foldOf = (events: UnnumberedEvent[], firstIndex: number) =>
+const foldOf = (events: ItemEvent[], firstIndex: number) =>
   foldItems(
     events.map((event, sequence_number) => ({ ...event, sequence_number })),
     firstIndex,
   );
 
 /** A builder that goes on after these events. */
-const successor = (events: UnnumberedEvent[]) => new OutputBuilder(STEP, 0, foldOf(events, 0));
+const successor = (events: ItemEvent[]) => new OutputBuilder(STEP, 0, foldOf(events, 0));
 
 const applyAll = (builder: OutputBuilder, ops: Op[]) => ops.flatMap((op) => builder.apply(op)).flat();
 

@@ -27,12 +27,13 @@ async function logOf(...messages: (Partial<LogMeta> & { events: UnnumberedEvent[
   return target;
 }
 
-const read = (target: LogTarget) => readPredecessor(target, EMPTY_LOG, step, 0);
+const read = (target: LogTarget) => readPredecessor(target, EMPTY_LOG, step, { firstIndex: 0, shared: false });
 
 test('what a dead attempt has left is what clients have seen, and where the log ends', async () => {
   const target = await logOf({ step: { id: step, attempt: 2 }, events });
   expect(await read(target)).toMatchObject({
-    attempt: 2,
+    latest: { step: { attempt: 2 } },
+    events: events.length,
     seal: null,
     end: { nextEvent: events.length },
     published: [{ type: 'message', status: 'in_progress', content: [{ text: 'hello' }] }],

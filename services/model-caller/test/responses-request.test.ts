@@ -16,7 +16,7 @@ import { responsesRequest } from '../src/responses-request.ts';
 import { sealReasoning } from '../src/sealed-reasoning.ts';
 
 const ask = (request: AcceptedRequest, steps: Parameters<typeof chainOf>[0] = []) =>
-  responsesRequest(prompt(request, chainOf(steps), [], (each) => each));
+  responsesRequest(prompt(request, chainOf(steps), null, [], (each) => each));
 const bare = { input: [], store: false };
 
 describe('the parameters', () => {
@@ -192,7 +192,7 @@ describe('the input', () => {
   });
 
   test('is pure: the same prompt is told the same way again', () => {
-    const asked: Prompt = prompt(requestWith({ input: ROWS.map(([, item]) => item) }), [], [], (each) => each);
+    const asked: Prompt = prompt(requestWith({ input: ROWS.map(([, item]) => item) }), [], null, [], (each) => each);
     const before = structuredClone(asked);
     expect(responsesRequest(asked)).toEqual(responsesRequest(asked));
     expect(asked).toEqual(before);

@@ -5,7 +5,7 @@ import { toUsage } from '../src/usage.ts';
 import { estimateUsage } from '../src/usage-estimate.ts';
 
 const STEP = '018f0000-0000-7000-8000-000000000001';
-const none = prompt(requestWith(), [], [], (each) => each);
+const none = prompt(requestWith(), [], null, [], (each) => each);
 const itemsOf = (...makes: ReturnType<typeof text>[]): RecordedItem[] => makes.map((make, index) => make(STEP, index));
 
 test('what was sent, what was said, and how much of it were thoughts', () => {

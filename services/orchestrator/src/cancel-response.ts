@@ -11,12 +11,13 @@ import {
   type ModelResult,
   type ModelStep,
   type Published,
+  type Scope,
 } from '@tailrace/chain';
 import { loadChain, loadResponse, responseQuery, type StoredResponse, toRecord } from '@tailrace/database';
 import type { ErrorInfo, ModelItem, ResponseId, StepId, Usage } from '@tailrace/protocol';
 import { crashPoint } from '@tailrace/service';
 import { countTokens, promptTokens } from '@tailrace/tokens';
-import { closeStepLog } from './close-step-log.ts';
+import { closeStepLogs } from './close-step-log.ts';
 import type { OrchestratorContext } from './context.ts';
 import type { Committed } from './create-response.ts';
 import { loadPrompt } from './history.ts';
@@ -53,31 +54,34 @@ export async function cancelResponse(
   }
 }
 
-/** Nothing more can be appended for the model step that is open; what it has published is known then. */
+/** Nothing more can be appended for the model steps that are open; what they have published is known then. */
 async function closeLog(context: OrchestratorContext, stored: StoredResponse, signal: AbortSignal): Promise<Published> {
   const position = await bringLogUpToDate(context, stored, undefined, signal);
   const partial = new Map<StepId, ModelResult>();
-  const step = stored.chain.find(isOpenModelStep);
-  if (!step) return { partial, nextEvent: position.nextEvent };
-  const { items, end } = await closeStepLog(context, stored, step, signal);
-  if (items.length > 0) {
-    const usage = await estimate(context, stored, items);
+  const steps = stored.chain.filter(isOpenModelStep);
+  if (steps.length === 0) return { partial, nextEvent: position.nextEvent };
+  const { closed, end } = await closeStepLogs(context, stored, steps, signal);
+  for (const step of steps) {
+    const items = closed.get(step.id)?.items ?? [];
+    if (items.length === 0) continue;
+    const usage = await estimate(context, stored, step.parentStepId, items);
     partial.set(step.id, { items: items.map((item) => ({ item })), finish: 'stop', usage });
   }
   return { partial, nextEvent: end.nextEvent };
 }
 
 function isOpenModelStep(step: StoredResponse['chain'][number]): step is ModelStep {
-  return step.kind === 'model_call' && step.parentStepId === null && !isTerminal(step);
+  return step.kind === 'model_call' && !isTerminal(step);
 }
 
 /** An upstream that was cut off tells no usage. */
 async function estimate(
   context: OrchestratorContext,
   { record, chain }: StoredResponse,
+  scope: Scope,
   items: readonly ModelItem[],
 ): Promise<Usage> {
-  const input = promptTokens(await loadPrompt(context, record, chain));
+  const input = promptTokens(await loadPrompt(context, record, chain, scope));
   const reasoning = countTokens(items.map(reasoningText).join(''));
   const output = reasoning + countTokens(items.map(spokenText).join(''));
   return {

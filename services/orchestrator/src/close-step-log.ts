@@ -1,79 +1,92 @@
-/** Closes a log to the model step that is writing it. */
+/** Closes a log to the model steps that are writing it. */
 import { randomUUID } from 'node:crypto';
 import type { LogPosition } from '@tailrace/bus';
-import { closeItem, type ModelStep, outputOf } from '@tailrace/chain';
+import { agentPlaceOf, closeItem, type ModelStep, outputOf, progressEvent } from '@tailrace/chain';
 import type { StoredResponse } from '@tailrace/database';
 import {
   append,
   CLOSING_ATTEMPT,
-  decodeFrames,
   EMPTY_LOG,
   encodeFrames,
   Fenced,
   type LogMeta,
-  positionAfter,
-  readLog,
+  LogShares,
+  type StepShare,
 } from '@tailrace/log';
-import { foldItems, type ModelItem, type ResponseEvent } from '@tailrace/protocol';
+import { foldItems, type ItemEvent, type ModelItem, type StepId } from '@tailrace/protocol';
 import type { OrchestratorContext } from './context.ts';
 import { logOf } from './projector.ts';
 
+/** What a step that was closed has left. */
+export interface ClosedStep {
+  /** What clients have seen of it; nothing of a step that is hidden from them. */
+  items: ModelItem[];
+  /** How many events that took. */
+  events: number;
+}
+
 /**
- * Ends what the step has open, as `incomplete`, and takes the log away from it: after this no attempt at the step can
- * append. Resolves with what clients have seen of the step, and where the log ends.
+ * Ends what each of the steps has open, as `incomplete`, and takes the log away from it: after this no attempt at it can
+ * append. Resolves with what they have left, and where the log ends.
  */
-export async function closeStepLog(
+export async function closeStepLogs(
   context: OrchestratorContext,
   stored: StoredResponse,
-  step: ModelStep,
+  steps: readonly ModelStep[],
   signal: AbortSignal,
-): Promise<{ items: ModelItem[]; end: LogPosition }> {
+): Promise<{ closed: Map<StepId, ClosedStep>; end: LogPosition }> {
   const target = logOf(context, stored.record.id);
-  const firstIndex = outputOf(stored.chain).length;
-  for (;;) {
-    const share = await readShare(context, stored, step);
-    const folded = foldItems(share.events, firstIndex) as ModelItem[];
-    if (share.closed) return { items: folded, end: share.end };
-    const items: ModelItem[] = [];
-    const events = folded.flatMap((item, index) => {
-      const open =
-        item.status === 'in_progress' ? closeItem(item, firstIndex + index, share.events) : { item, events: [] };
-      items.push(open.item);
-      return open.events;
-    });
+  const ids = steps.map((step) => step.id);
+  const fromTheStart = () => new LogShares(target, EMPTY_LOG, ids);
+  let shares = fromTheStart();
+  await shares.readOn();
+  for (let left = [...steps]; ; ) {
+    left = left.filter((step) => !shares.of(step.id).closed);
+    const [step] = left;
+    if (!step) break;
+    const { events } = closingOf(stored, step, shares.of(step.id));
+    const { nextEvent: first, streamSeq: after, cursor } = shares.end;
     const meta: LogMeta = {
-      first: share.end.nextEvent,
-      last: share.end.nextEvent + events.length - 1,
-      cursor: share.end.cursor,
+      first,
+      last: first + events.length - 1,
+      cursor,
       writer: randomUUID(),
       step: { id: step.id, attempt: CLOSING_ATTEMPT },
       seal: null,
       ended: null,
     };
+    const place = agentPlaceOf(stored.record.request, stored.chain, step);
+    const told = place === null ? events : events.map((event) => progressEvent(event, step.id, place));
     try {
-      const bytes = Buffer.from(encodeFrames(events, meta.first));
-      const streamSeq = await append(target, share.end.streamSeq, meta, bytes, signal);
-      return { items, end: positionAfter(meta, streamSeq) };
+      await append(target, after, meta, Buffer.from(encodeFrames(told, first)), signal);
     } catch (error) {
       if (!(error instanceof Fenced)) throw error;
     }
+    await shares.readOn();
+    // Neither our message nor another one is behind the end that we know: it is not this log any more.
+    if (shares.end.streamSeq === after) {
+      shares = fromTheStart();
+      await shares.readOn();
+    }
   }
+  const closed = steps.map((step): [StepId, ClosedStep] => {
+    const share = shares.of(step.id);
+    return [step.id, { items: closingOf(stored, step, share).items, events: share.events.length }];
+  });
+  return { closed: new Map(closed), end: shares.end };
 }
 
-interface Share {
-  events: ResponseEvent[];
-  end: LogPosition;
-  /** Nobody writes it any more: the step has come to its end, or has been closed before. */
-  closed: boolean;
-}
-
-async function readShare(context: OrchestratorContext, stored: StoredResponse, step: ModelStep): Promise<Share> {
-  const share: Share = { events: [], end: EMPTY_LOG, closed: false };
-  for await (const message of readLog(logOf(context, stored.record.id), 0)) {
-    share.end = positionAfter(message.meta, message.streamSeq);
-    if (message.meta.step?.id !== step.id) continue;
-    share.events.push(...decodeFrames(message.bytes));
-    share.closed ||= message.meta.seal !== null || message.meta.step.attempt === CLOSING_ATTEMPT;
-  }
-  return share;
+/** What a step's items are when nothing more comes, and the events that are still to say so. */
+function closingOf(
+  { chain }: StoredResponse,
+  step: ModelStep,
+  share: StepShare,
+): { items: ModelItem[]; events: ItemEvent[] } {
+  // A hidden step has told nothing, so nothing of it is open.
+  const firstIndex = outputOf(chain, step.parentStepId).length;
+  const items = foldItems(share.events, firstIndex);
+  const closings = items.map((item, index) =>
+    item.status === 'in_progress' ? closeItem(item, firstIndex + index, share.events) : { item, events: [] },
+  );
+  return { items: closings.map(({ item }) => item), events: closings.flatMap(({ events }) => events) };
 }

@@ -7,6 +7,7 @@ import {
   decodeMessage,
   encodeMessage,
   isWaitedFor,
+  LimitReached,
   type LogPosition,
   type MaxDeliveriesAdvisory,
   type QueueMessage,
@@ -15,7 +16,7 @@ import {
   type ResponseCommand,
   type ResultCommand,
 } from '@tailrace/bus';
-import { hasEnded, isStored, isTerminal } from '@tailrace/chain';
+import { hasEnded, isStored } from '@tailrace/chain';
 import { loadResponse, type StoredResponse } from '@tailrace/database';
 import { EMPTY_LOG } from '@tailrace/log';
 import { ApiError, errorInfo, publicResponseId } from '@tailrace/protocol';
@@ -28,7 +29,9 @@ import { deadWork, recordDeadLetter, redrive } from './dead-letters.ts';
 import { dispatch } from './dispatcher.ts';
 import { bringLogUpToDate, positionBefore } from './projector.ts';
 import { markStarted, recordResult } from './record-result.ts';
+import { recordRelay } from './relay-result.ts';
 import { removeResponse } from './remove-response.ts';
+import { isOpenWork } from './step-work.ts';
 
 /** A message's bytes, and whether it has been delivered before. */
 export interface ChainMessage {
@@ -57,7 +60,8 @@ export async function handleCreate(
     return;
   }
   crashPoint('after-create-commit');
-  reply(context, command, { accepted: true, existed: !committed.fresh });
+  const { rateLimit } = committed;
+  reply(context, command, { accepted: true, existed: !committed.fresh, ...(rateLimit ? { rateLimit } : {}) });
   if (committed.fresh) {
     await carryOn(context, committed, EMPTY_LOG, command.correlationId, signal, 'after-create-append');
   } else if (message.redelivered) {
@@ -93,6 +97,11 @@ export async function handleDeadLetter(
   const advisory = decodeMessage<MaxDeliveriesAdvisory>(message.subject, message.bytes);
   const dead = await deadWork(context, advisory);
   if (!dead) return;
+  if (dead.work.kind === 'relay') {
+    // Its gateway has told the client long ago.
+    await dead.remove();
+    return;
+  }
   const { responseId, stepId, correlationId } = dead.work;
   const committed = await recordDeadLetter(context, dead.work, advisory.deliveries, signal);
   await dead.remove();
@@ -114,7 +123,7 @@ export async function giveUp(
     return;
   }
   const report = decodeMessage<ResultCommand>(message.subject, message.bytes);
-  if (report.kind === 'started') return;
+  if (report.kind === 'started' || report.kind === 'relay') return;
   const error = errorInfo('internal_error');
   const failed: ResultCommand =
     report.kind === 'model_call'
@@ -191,7 +200,8 @@ async function orRefuse<T>(
 }
 
 function refuse(context: OrchestratorContext, command: Asked, error: ApiError): void {
-  reply(context, command, { accepted: false, error: error.info, param: error.param });
+  const limit = error instanceof LimitReached ? { limit: error.refusal } : {};
+  reply(context, command, { accepted: false, error: error.info, param: error.param, ...limit });
 }
 
 function reply(context: OrchestratorContext, command: Asked, answer: Reply): void {
@@ -212,6 +222,10 @@ export async function handleResult(
   });
   if (report.kind === 'started') {
     await markStarted(context.database, report);
+    return;
+  }
+  if (report.kind === 'relay') {
+    await recordRelay(context, report);
     return;
   }
   const committed = await recordResult(context, report);
@@ -244,7 +258,7 @@ async function carryOn(
 ): Promise<void> {
   const position = await bringLogUpToDate(context, committed, known, signal);
   crashPoint(point);
-  const open = committed.added.filter((step) => !isTerminal(step));
+  const open = committed.added.filter(isOpenWork);
   await Promise.all(
     open.map((step) => dispatch(context, committed, { step, position, takeover: false }, correlationId, signal)),
   );
@@ -265,7 +279,7 @@ export async function resume(
   { running = 'again' }: ResumeOptions = {},
 ): Promise<void> {
   await bringLogUpToDate(context, stored, undefined, signal);
-  for (const step of stored.chain.filter((each) => !isTerminal(each))) {
+  for (const step of stored.chain.filter(isOpenWork)) {
     if (running === 'leave' && step.kind === 'tool_call' && step.outcome.state === 'processing') continue;
     const position = step.kind === 'model_call' ? await positionBefore(context, stored.record.id, step.id) : EMPTY_LOG;
     await dispatch(context, stored, { step, position, takeover: true }, correlationId, signal);

@@ -8,6 +8,8 @@ export interface Retention {
   storedMs: number;
   /** Of responses that their clients did not want stored. */
   unstoredMs: number;
+  /** How long rows of calls are kept, counted from the beginning of each call. */
+  analyticsMs: number;
 }
 
 /** What the transactions of an orchestrator work with. */

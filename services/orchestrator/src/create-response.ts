@@ -1,12 +1,14 @@
 /** The transaction that begins a chain. */
-import type { CreateCommand } from '@tailrace/bus';
+import { type CreateCommand, LimitReached, type RateLimit } from '@tailrace/bus';
 import {
   type AcceptedRequest,
   begin,
   fitPrompt,
   hasEnded,
   isStored,
+  needsRecall,
   type ResponseRecord,
+  recall,
   type Step,
   type Transition,
 } from '@tailrace/chain';
@@ -14,6 +16,7 @@ import {
   type Database,
   loadChain,
   loadConversationItems,
+  loadHistory,
   loadResponse,
   recordColumns,
   resolveReferences,
@@ -23,13 +26,15 @@ import {
   type Tables,
   toRecord,
 } from '@tailrace/database';
-import { ApiError, newId, publicConversationId, publicResponseId } from '@tailrace/protocol';
+import { ApiError, publicConversationId, publicResponseId } from '@tailrace/protocol';
 import { crashPoint } from '@tailrace/service';
 import { promptTokens } from '@tailrace/tokens';
-import { type Kysely, sql } from 'kysely';
+import { type Kysely, sql, type Transaction } from 'kysely';
 import type { StoreContext } from './context.ts';
 import { loadPrompt } from './history.ts';
+import { admitScopes, readRateLimit, settledScopes } from './limits/admission.ts';
 import { checkCalls, openCallsAmong, openCallsOf } from './open-calls.ts';
+import { transitionContext } from './transition-context.ts';
 
 /** What became of a command: the chain as it stands, and the steps that this transaction added. */
 export interface Committed extends StoredResponse {
@@ -38,26 +43,65 @@ export interface Committed extends StoredResponse {
   added: Step[];
 }
 
+/** A response that was made now, or before; `rateLimit` tells where the limits of its key stand, if it has any. */
+export interface Created extends Committed {
+  rateLimit?: RateLimit;
+}
+
 /**
  * Commits a new response with its first step, or finds the one that the command has already made.
- * @throws ApiError when the request cannot be accepted; nothing is made then.
+ * @throws LimitReached when its key may make none now; nothing is made then.
+ * @throws ApiError when the request cannot be accepted; likewise.
  */
 export async function createResponse(
   context: Pick<StoreContext, 'database' | 'sealer'>,
   command: CreateCommand,
-): Promise<Committed | undefined> {
+): Promise<Created | undefined> {
   const { database } = context;
   const now = Date.now();
   const request = await accepted(database, command);
   if (command.conversationId !== null) return createInConversation(context, command, request, now);
   await checkPrevious(database, command, request);
-  const record = recordOf(command, request, null);
+  const record = await recalled(database, recordOf(command, request, null));
   await checkLength(context, record);
-  const first = begin(record, { now, newId: () => newId(now) });
+  const first = begin(record, transitionContext(now));
   crashPoint('before-create-commit');
-  const inserted = await insertResponse(database, command, first);
-  if (inserted) return { fresh: true, record: first.record, chain: first.chain, added: first.added };
+  if (command.limits.length > 0) return insertLimited(context, command, first);
+  if (await insertResponse(database, command, first)) return fresh(first);
   return findCreated(context, command);
+}
+
+function fresh({ record, chain, added }: Transition, rateLimit?: RateLimit): Created {
+  return { fresh: true, record, chain, added, ...(rateLimit ? { rateLimit } : {}) };
+}
+
+/** The limits and the response in one transaction: what is refused leaves no row, and what is there is not counted again. */
+async function insertLimited(
+  context: Pick<StoreContext, 'database'>,
+  command: CreateCommand,
+  first: Transition,
+): Promise<Created | undefined> {
+  try {
+    const rateLimit = await context.database.transaction().execute((tx) => insertAdmitted(tx, command, first));
+    return rateLimit ? fresh(first, rateLimit) : await findCreated(context, command);
+  } catch (error) {
+    if (!(error instanceof LimitReached)) throw error;
+    const created = await findCreated(context, command);
+    if (!created) throw error;
+    return created;
+  }
+}
+
+/** Where the limits stand then; undefined when the response is there already. */
+async function insertAdmitted(
+  tx: Transaction<Tables>,
+  command: CreateCommand,
+  first: Transition,
+): Promise<RateLimit | undefined> {
+  const { rateLimit, take } = await admitScopes(tx, command.limits);
+  if (!(await insertResponse(tx, command, first))) return undefined;
+  await take({ kind: 'response', id: command.id });
+  return rateLimit;
 }
 
 async function accepted(database: Database, command: CreateCommand): Promise<AcceptedRequest> {
@@ -85,16 +129,22 @@ function recordOf(command: CreateCommand, request: AcceptedRequest, conversation
   };
 }
 
+/** The response with what the turns before it tell of MCP servers, and what its input says to that. */
+async function recalled(database: Kysely<Tables>, record: NewRecord): Promise<NewRecord> {
+  if (!needsRecall(record.request)) return record;
+  return { ...record, request: recall(record.request, await loadHistory(database, record)) };
+}
+
 /** One response at a time is made in a conversation: its row is held while another one is begun. */
 async function createInConversation(
   context: Pick<StoreContext, 'database' | 'sealer'>,
   command: CreateCommand,
   request: AcceptedRequest,
   now: number,
-): Promise<Committed | undefined> {
+): Promise<Created | undefined> {
   const { id, owner, conversationId } = command;
   if (conversationId === null) throw new Error('the command names no conversation');
-  const made = await context.database.transaction().execute(async (tx): Promise<Transition | undefined> => {
+  const made = await context.database.transaction().execute(async (tx): Promise<Created | undefined> => {
     const row = await tx
       .selectFrom('conversations')
       .selectAll()
@@ -112,16 +162,17 @@ async function createInConversation(
     const position = Number(row.next_position);
     const items = await loadConversationItems(tx, conversationId, position);
     checkCalls(openCallsAmong(items.map(({ item }) => item)), request);
-    const record = recordOf(command, request, position);
+    const record = await recalled(tx, recordOf(command, request, position));
     await checkLength({ database: tx, sealer: context.sealer }, record);
-    const first = begin(record, { now, newId: () => newId(now) });
+    const first = begin(record, transitionContext(now));
     await tx.updateTable('conversations').set({ active_response_id: id }).where('id', '=', conversationId).execute();
-    await insertResponse(tx, command, first);
+    const limited = command.limits.length > 0;
+    const rateLimit = limited ? await insertAdmitted(tx, command, first) : undefined;
+    if (!limited) await insertResponse(tx, command, first);
     crashPoint('before-create-commit');
-    return first;
+    return fresh(first, rateLimit);
   });
-  if (!made) return findCreated(context, command);
-  return { fresh: true, record: made.record, chain: made.chain, added: made.added };
+  return made ?? findCreated(context, command);
 }
 
 async function isLive(database: Kysely<Tables>, id: string): Promise<boolean> {
@@ -144,6 +195,8 @@ async function insertResponse(database: Kysely<Tables>, command: CreateCommand, 
       conversation_position: record.conversationPosition,
       correlation_id: command.correlationId,
       created_at: new Date(record.createdAt),
+      key_name: command.keyName,
+      limit_scopes: settledScopes(command.limits),
       ...recordColumns(record),
     })
     .onConflict((conflict) => conflict.column('id').doNothing())
@@ -166,13 +219,16 @@ async function insertResponse(database: Kysely<Tables>, command: CreateCommand, 
 export async function findCreated(
   { database }: Pick<StoreContext, 'database'>,
   command: CreateCommand,
-): Promise<Committed | undefined> {
+): Promise<Created | undefined> {
   const row = await responseQuery(database, command.id).executeTakeFirst();
   if (!row) return undefined;
   if (row.owner !== command.owner || row.body_hash !== command.bodyHash) {
     throw new ApiError('idempotency_key_reused');
   }
-  return { fresh: false, record: toRecord(row), chain: await loadChain(database, command.id), added: [] };
+  const chain = await loadChain(database, command.id);
+  const found = { fresh: false, record: toRecord(row), chain, added: [] };
+  if (command.limits.length === 0) return found;
+  return { ...found, rateLimit: await readRateLimit(database, command.limits) };
 }
 
 /** A request may only go on from a stored response of the same owner that has ended, and must answer its open calls. */
@@ -199,7 +255,7 @@ async function checkLength(
   const window = request.context_window ?? null;
   if (window === null) return;
   const limit = window - (request.body.max_output_tokens ?? 0);
-  const whole = await loadPrompt(context, record, []);
+  const whole = await loadPrompt(context, record, [], null);
   const shown = request.body.truncation === 'auto' ? fitPrompt(whole, limit, promptTokens) : whole;
   const tokens = promptTokens(shown);
   if (tokens > limit) throw new ApiError('context_length_exceeded', { tokens, limit }, { param: 'input' });

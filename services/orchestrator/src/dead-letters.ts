@@ -6,16 +6,25 @@ import {
   type MaxDeliveriesAdvisory,
   payloadOf,
   type RedriveCommand,
+  type StepWork,
   WORK_STREAM,
   type Work,
 } from '@tailrace/bus';
-import { isOfLaterMessage, isTerminal, recordOutcome, type StepOutcome, type Transition } from '@tailrace/chain';
+import {
+  attemptOf,
+  isOfLaterMessage,
+  isTerminal,
+  recordOutcome,
+  type StepOutcome,
+  type Transition,
+} from '@tailrace/chain';
 import { loadChain, loadResponse, responseQuery, toRecord } from '@tailrace/database';
-import { ApiError, errorInfo, type ModelItem, newId } from '@tailrace/protocol';
-import { closeStepLog } from './close-step-log.ts';
+import { ApiError, errorInfo, newId, type ResponseId } from '@tailrace/protocol';
+import { type ClosedStep, closeStepLogs } from './close-step-log.ts';
 import type { OrchestratorContext } from './context.ts';
 import type { Committed } from './create-response.ts';
 import { bringLogUpToDate } from './projector.ts';
+import { transitionContext } from './transition-context.ts';
 import { writeEntry } from './write-entry.ts';
 
 /** A message of {@link WORK_STREAM} that nobody will be given any more. */
@@ -50,7 +59,7 @@ export async function deadWork(
  */
 export async function recordDeadLetter(
   context: OrchestratorContext,
-  work: Work,
+  work: StepWork,
   attempts: number,
   signal: AbortSignal,
 ): Promise<Committed | undefined> {
@@ -62,8 +71,8 @@ export async function recordDeadLetter(
     const record = toRecord(row);
     const chain = await loadChain(tx, work.responseId);
     const now = Date.now();
-    const report = { ...givenUp(work, attempts, published), ...addressOf(work, now) };
-    const next: Transition | null = recordOutcome(record, chain, report, { now, newId: () => newId(now) });
+    const report = { ...givenUp(work, attempts, published), ...addressOf(work, attempts, now) };
+    const next: Transition | null = recordOutcome(record, chain, report, transitionContext(now));
     if (!next) return undefined;
     await tx
       .insertInto('dead_letters')
@@ -85,42 +94,39 @@ export async function recordDeadLetter(
 }
 
 /** Whether the step has been handed out in a later message, which is another matter. */
-async function isCarriedOn({ database }: OrchestratorContext, work: Work): Promise<boolean> {
+async function isCarriedOn({ database }: OrchestratorContext, work: StepWork): Promise<boolean> {
   const step = (await loadChain(database, work.responseId)).find(({ id }) => id === work.stepId);
   return step !== undefined && isOfLaterMessage(step.attempt, work.attempt);
 }
 
-interface Published {
-  items: ModelItem[];
-  nextEvent: number;
-}
+type Published = ClosedStep & { nextEvent: number };
 
 /** No attempt that may still be alive can add anything to a model step's log after this. */
-async function takeLog(context: OrchestratorContext, work: Work, signal: AbortSignal): Promise<Published> {
-  const nothing = { items: [], nextEvent: 0 };
+async function takeLog(context: OrchestratorContext, work: StepWork, signal: AbortSignal): Promise<Published> {
+  const nothing = { items: [], events: 0, nextEvent: 0 };
   if (work.kind !== 'model_call') return nothing;
   const stored = await loadResponse(context.database, work.responseId);
   const step = stored?.chain.find((each) => each.id === work.stepId);
   if (!stored || step?.kind !== 'model_call' || isTerminal(step)) return nothing;
   await bringLogUpToDate(context, stored, undefined, signal);
-  const { items, end } = await closeStepLog(context, stored, step, signal);
-  return { items, nextEvent: end.nextEvent };
+  const { closed, end } = await closeStepLogs(context, stored, [step], signal);
+  return { ...(closed.get(step.id) ?? nothing), nextEvent: end.nextEvent };
 }
 
-function givenUp(work: Work, attempts: number, { items, nextEvent }: Published): StepOutcome {
+function givenUp(work: StepWork, attempts: number, { items, events, nextEvent }: Published): StepOutcome {
   const error = errorInfo('attempts_exhausted', { attempts });
   switch (work.kind) {
     case 'model_call': {
       const result = { items: items.map((item) => ({ item })), finish: 'stop' as const, usage: null };
-      return { kind: work.kind, result, error, nextEvent };
+      return { kind: work.kind, result, error, nextEvent, events };
     }
     case 'tool_call':
       return { kind: work.kind, outcome: { error } };
   }
 }
 
-function addressOf({ stepId, attempt }: Work, now: number) {
-  return { stepId, attempt, startedAt: now };
+function addressOf({ stepId, attempt }: StepWork, deliveries: number, now: number) {
+  return { stepId, attempt: attemptOf(attempt, deliveries), startedAt: now };
 }
 
 /**
@@ -148,6 +154,9 @@ export async function redrive(
     conversationId: null,
     detached: request.context !== undefined,
     bodyHash: null,
+    keyName: await keyOf(context, letter.response_id),
+    // It is the operator who asks.
+    limits: [],
     createdAt: Date.now(),
   });
   if (committed) {
@@ -158,4 +167,9 @@ export async function redrive(
       .execute();
   }
   return committed;
+}
+
+async function keyOf({ database }: OrchestratorContext, id: ResponseId): Promise<string | null> {
+  const row = await database.selectFrom('responses').select('key_name').where('id', '=', id).executeTakeFirst();
+  return row?.key_name ?? null;
 }

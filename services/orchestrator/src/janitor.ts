@@ -3,6 +3,8 @@ import { DATABASE_TIME, type Database, databaseTimeIn } from '@tailrace/database
 import { hexOf, newId } from '@tailrace/protocol';
 import { sql } from 'kysely';
 import type { OrchestratorContext } from './context.ts';
+import { forgetCalls } from './forget-calls.ts';
+import { tidyLimits } from './limits/tidy-limits.ts';
 import { removeResponse } from './remove-response.ts';
 
 /** The most responses that one round removes. */
@@ -18,6 +20,8 @@ export async function tidy(context: OrchestratorContext, signal: AbortSignal): P
     removed += 1;
   }
   await forgetDeliveries(context.database, context.retention.storedMs);
+  await forgetCalls(context.database, context.retention.analyticsMs, signal);
+  await tidyLimits(context.database);
   return removed;
 }
 

@@ -1,5 +1,5 @@
 /** Calls of the client's own functions, and whether a request answers them. Pure. */
-import { type AcceptedRequest, liveCalls, type Step } from '@tailrace/chain';
+import { type AcceptedRequest, liveCalls, type Step, stepsOf } from '@tailrace/chain';
 import { ApiError, type KeptItem } from '@tailrace/protocol';
 
 /**
@@ -22,11 +22,12 @@ export function checkCalls(
   throw new ApiError('tool_output_missing', { call_id: missing }, { param: 'input' });
 }
 
-/** The calls of the last model step that nothing has answered. */
+/** The calls of the response's own last model step that nothing has answered. */
 export function openCallsOf(chain: readonly Step[]): string[] {
-  const model = chain.findLast((step) => step.kind === 'model_call');
+  const steps = stepsOf(chain, null);
+  const model = steps.findLast((step) => step.kind === 'model_call');
   if (model?.kind !== 'model_call' || model.outcome.state !== 'completed') return [];
-  const run = new Set(chain.flatMap((step) => (step.kind === 'tool_call' ? [step.request.call_id] : [])));
+  const run = new Set(steps.flatMap((step) => (step.kind === 'tool_call' ? [step.request.call_id] : [])));
   return liveCalls(model.outcome.result)
     .map((call) => call.call_id)
     .filter((call) => !run.has(call));

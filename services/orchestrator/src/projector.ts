@@ -11,7 +11,7 @@ import {
   type LogTarget,
   positionAfter,
   readEnd,
-  readLog,
+  readMetas,
 } from '@tailrace/log';
 import type { ResponseId, StepId } from '@tailrace/protocol';
 import { sql } from 'kysely';
@@ -98,9 +98,9 @@ async function jump(context: OrchestratorContext, id: ResponseId, events: number
 /** Where the log stood when a model step was first handed out: before the first message that the step wrote. */
 export async function positionBefore(context: OrchestratorContext, id: ResponseId, step: StepId): Promise<LogPosition> {
   let at = EMPTY_LOG;
-  for await (const message of readLog(logOf(context, id), 0)) {
-    if (message.meta.step?.id === step) break;
-    at = positionAfter(message.meta, message.streamSeq);
+  for await (const { meta, streamSeq } of readMetas(logOf(context, id), 0)) {
+    if (meta.step?.id === step) break;
+    at = positionAfter(meta, streamSeq);
   }
   return at;
 }

@@ -9,12 +9,14 @@ import {
   type StoredResponse,
   toRecord,
 } from '@tailrace/database';
-import { newId, type ResponseId } from '@tailrace/protocol';
+import type { ResponseId } from '@tailrace/protocol';
 import { crashPoint } from '@tailrace/service';
 import { sql } from 'kysely';
 import { bookCalls, type EndedReport } from './analytics.ts';
 import type { StoreContext } from './context.ts';
 import type { Committed } from './create-response.ts';
+import { isOpenWork } from './step-work.ts';
+import { transitionContext } from './transition-context.ts';
 import { writeEntry } from './write-entry.ts';
 
 /**
@@ -38,7 +40,7 @@ export async function recordResult(
       await bookCalls(tx, report, now);
       return { fresh: false, record, chain, added: [] };
     }
-    const next = recordOutcome(record, chain, { ...report, ...outcomeOf(report) }, { now, newId: () => newId(now) });
+    const next = recordOutcome(record, chain, { ...report, ...outcomeOf(report) }, transitionContext(now));
     if (!next) {
       await bookCalls(tx, report, now);
       return { fresh: false, record, chain, added: [] };
@@ -57,7 +59,13 @@ function isCancelled(report: EndedReport): boolean {
 function outcomeOf(report: EndedReport): StepOutcome {
   switch (report.kind) {
     case 'model_call':
-      return { kind: report.kind, result: report.result, error: report.error, nextEvent: report.log.nextEvent };
+      return {
+        kind: report.kind,
+        result: report.result,
+        error: report.error,
+        nextEvent: report.log.nextEvent,
+        events: report.events,
+      };
     case 'tool_call':
       return { kind: report.kind, outcome: report.outcome };
   }
@@ -102,9 +110,9 @@ export async function countAttempt(
     if (!row || row.ended_at !== null) return undefined;
     await tx.updateTable('responses').set({ updated_at: DATABASE_TIME }).where('id', '=', id).execute();
     const chain = (await loadChain(tx, id)).map((step) =>
-      isTerminal(step) ? step : { ...step, attempt: nextMessageAttempt(step.attempt) },
+      isOpenWork(step) ? { ...step, attempt: nextMessageAttempt(step.attempt) } : step,
     );
-    for (const { id: step, attempt } of chain.filter((each) => !isTerminal(each))) {
+    for (const { id: step, attempt } of chain.filter(isOpenWork)) {
       await tx
         .updateTable('response_steps')
         .set({ attempt })

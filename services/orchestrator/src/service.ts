@@ -13,7 +13,7 @@ import {
   type QueueMessage,
 } from '@tailrace/bus';
 import { connectDatabase, isDataError, pingDatabase } from '@tailrace/database';
-import { publishRegistry, readRegistryConfig, Sealer } from '@tailrace/registry';
+import { Sealer } from '@tailrace/registry';
 import {
   addOpsRoutes,
   createMetrics,
@@ -24,6 +24,7 @@ import {
   sealingSecret,
 } from '@tailrace/service';
 import Fastify from 'fastify';
+import { serveAdmin } from './admin-service.ts';
 import {
   type ChainMessage,
   giveUp,
@@ -40,10 +41,13 @@ import type { orchestratorEnv } from './config.ts';
 import type { OrchestratorContext } from './context.ts';
 import { endOverdue } from './deadline.ts';
 import { tidy } from './janitor.ts';
+import { openAdmissionDesk } from './limits/admission-desk.ts';
 import { recoverLostLogs } from './lost-logs.ts';
-import { applyConfig, loadSnapshot } from './registry-store.ts';
+import { applyFile } from './registry-file.ts';
+import { RegistryPublisher } from './registry-publisher.ts';
 import { answerAboutSteps } from './step-answers.ts';
 import { sweep } from './sweep.ts';
+import { UnreportedCalls } from './unreported-calls.ts';
 import { WebhookSender } from './webhook-sender.ts';
 
 type Config = ReturnType<typeof readEnv<typeof orchestratorEnv>>;
@@ -60,9 +64,12 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
     onError: (error) => log.warn({ err: error }, 'a database connection broke'),
   });
   const bus = await joinBus(config, 'orchestrator');
-  if (config.TAILRACE_CONFIG) await applyConfig(database, await readRegistryConfig(config.TAILRACE_CONFIG), sealer);
-  const snapshot = await loadSnapshot(database);
-  await contested(() => publishRegistry(bus, snapshot));
+  if (config.TAILRACE_CONFIG) {
+    const prune = config.TAILRACE_CONFIG_PRUNE === 'true';
+    for (const warning of await applyFile(database, config.TAILRACE_CONFIG, sealer, { prune })) log.warn(warning);
+  }
+  const registry = new RegistryPublisher(bus, database);
+  await contested(() => registry.publish());
 
   const context: OrchestratorContext = {
     bus,
@@ -70,18 +77,31 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
     log,
     partitions: config.PARTITIONS,
     sealer,
-    retention: { storedMs: config.RESPONSE_RETENTION, unstoredMs: config.UNSTORED_RETENTION },
+    retention: {
+      storedMs: config.RESPONSE_RETENTION,
+      unstoredMs: config.UNSTORED_RETENTION,
+      analyticsMs: config.ANALYTICS_RETENTION,
+    },
   };
   const stopping = new AbortController();
   const consumers = await startConsumers(context, config);
   const durables = consumers.map(({ durable }) => durable);
   answerAboutSteps(context);
+  const admissions = openAdmissionDesk(context, config.CALL_LEASE);
+  const administration = serveAdmin(context, registry);
   const deadLetters = await startDeadLetters(context, config);
+  const unreported = new UnreportedCalls(context, {
+    settleMs: config.CALL_SETTLE_MS,
+    lostAfterMs: config.CALL_LOST_AFTER,
+    ackWaitMs: config.ACK_WAIT_MS,
+    lookAgainMs: Math.max(config.CALL_SETTLE_MS, config.SWEEP_AFTER_MS),
+  });
+  await unreported.start();
   const sweeping = repeat(config.SWEEP_EVERY_MS, stopping.signal, log, 'sweep', async () => {
     await sweep(context, durables, config.SWEEP_AFTER_MS, stopping.signal);
   });
   const publishing = repeat(config.REGISTRY_CHECK_MS, stopping.signal, log, 'registry check', async () => {
-    await publishRegistry(bus, await loadSnapshot(database));
+    await registry.publish();
   });
 
   const recovering = repeat(config.LOST_LOG_CHECK_MS, stopping.signal, log, 'check for lost logs', async () => {
@@ -110,7 +130,10 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
       await Promise.all([
         ...consumers.map(({ consumer }) => consumer.stop(config.DRAIN_MS)),
         deadLetters.stop(config.DRAIN_MS),
+        admissions.stop(),
+        unreported.stop(config.DRAIN_MS),
         webhooks.stop(config.DRAIN_MS),
+        administration.stop(),
       ]);
       await Promise.all([sweeping, publishing, recovering, tidying]);
       await app.close();

@@ -1,11 +1,11 @@
 /** Finds live responses that nothing happens to, and hands their open steps out again. */
 import { JetStreamApiError } from '@nats-io/jetstream';
-import { CHAIN_STREAM, WORK_STREAM, type WorkSource, workDurable } from '@tailrace/bus';
-import { isTerminal, type Step } from '@tailrace/chain';
-import { loadChain } from '@tailrace/database';
+import { CHAIN_STREAM, WORK_STREAM, workDurable } from '@tailrace/bus';
+import { loadResponse, type StoredResponse } from '@tailrace/database';
 import { resume } from './commands.ts';
 import type { OrchestratorContext } from './context.ts';
 import { countAttempt, longAgo } from './record-result.ts';
+import { isOpenWork, sourceOf } from './step-work.ts';
 
 /** The most responses that one sweep looks at. */
 const BATCH = 100;
@@ -26,8 +26,8 @@ export async function sweep(
   let resumed = 0;
   for (const { id, correlation_id } of rows) {
     if (signal.aborted) break;
-    const open = (await loadChain(context.database, id)).filter((step) => !isTerminal(step));
-    if (await anyWaiting(context, open)) continue;
+    const live = await loadResponse(context.database, id);
+    if (!live || (await anyWaiting(context, live))) continue;
     const stored = await countAttempt(context.database, id, afterMs);
     if (!stored) continue;
     context.log.warn({ response_id: id }, 'a silent response is taken up again');
@@ -48,20 +48,10 @@ export function silentResponses(context: Pick<OrchestratorContext, 'database'>, 
     .limit(BATCH);
 }
 
-async function anyWaiting(context: OrchestratorContext, steps: readonly Step[]): Promise<boolean> {
-  for (const step of steps) {
-    if (await hasBacklog(context, WORK_STREAM, workDurable(sourceOf(step)))) return true;
-  }
+async function anyWaiting(context: OrchestratorContext, stored: StoredResponse): Promise<boolean> {
+  const queues = new Set(stored.chain.filter(isOpenWork).map((step) => workDurable(sourceOf(stored, step))));
+  for (const queue of queues) if (await hasBacklog(context, WORK_STREAM, queue)) return true;
   return false;
-}
-
-function sourceOf(step: Step): WorkSource {
-  switch (step.kind) {
-    case 'model_call':
-      return { kind: 'model', name: step.request.model };
-    case 'tool_call':
-      return { kind: 'tool', name: step.request.tool };
-  }
 }
 
 /** Whether messages wait to be delivered. A queue that nobody serves keeps what is in it, and is no reason to add more. */

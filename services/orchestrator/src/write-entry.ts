@@ -5,6 +5,7 @@ import { newId } from '@tailrace/protocol';
 import { type QueryCreator, type RawBuilder, sql, type Transaction } from 'kysely';
 import { type EndedReport, withCalls } from './analytics.ts';
 import type { Retention, StoreContext } from './context.ts';
+import { settleResponse } from './limits/settlement.ts';
 
 /** Everything that an entry writes: one statement while the response lives. */
 export async function writeEntry(
@@ -31,8 +32,16 @@ export async function writeEntry(
   }
   if (report) query = withCalls(query, report, now);
   const columns = { ...recordColumns(record), purge_at: purgeTime(record, context.retention) };
-  await query.updateTable('responses').set(columns).where('id', '=', record.id).execute();
+  const row = await query
+    .updateTable('responses')
+    .set(columns)
+    .where('id', '=', record.id)
+    .returning('limit_scopes')
+    .executeTakeFirst();
   if (hasEnded(record)) await writeEnd(tx, next, now);
+  if (!row?.limit_scopes) return;
+  const ended = hasEnded(record);
+  await settleResponse(tx, { responseId: record.id, scopes: row.limit_scopes, recorded: changed, ended });
 }
 
 function purgeTime(record: ResponseRecord, retention: Retention): RawBuilder<Date> | null {

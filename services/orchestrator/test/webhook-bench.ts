@@ -86,7 +86,7 @@ export class WebhookBench {
   /** Registers a webhook at a path of the receiver, or at another URL. */
   async register(name: string, path = `/${name}`, sealed = this.sealer.seal(SECRET)): Promise<void> {
     const url = path.startsWith('http') ? path : `${this.receiver.url}${path}`;
-    const row = { name, url, secret_sealed: sealed, secret_hash: '', events: ['response.completed'], owners: null };
+    const row = { name, url, secret_sealed: sealed, events: ['response.completed'], owners: null, from_file: false };
     await this.database.insertInto('registry_webhooks').values(row).execute();
   }
 

@@ -1,11 +1,14 @@
-/** A tool-runner: it takes tool steps, one queue for each registered tool. */
-import type { ToolWork } from '@tailrace/bus';
-import { ApiError, errorInfo } from '@tailrace/protocol';
-import { type RegistryView, type Sealer, UnsealError } from '@tailrace/registry';
-import { crashPoint, type Logger, type RunningService, type readEnv } from '@tailrace/service';
-import { startWorker } from '@tailrace/worker';
+/** A tool-runner: it takes tool steps, one queue for each registered tool, and one for the servers that requests name. */
+import { REQUESTED_MCP, type ToolWork } from '@tailrace/bus';
+import type { RegistryView } from '@tailrace/registry';
+import type { Logger, RunningService, readEnv } from '@tailrace/service';
+import { ToolArguments } from '@tailrace/tool-arguments';
+import { type LimitedSource, startWorker } from '@tailrace/worker';
+import { Circuits } from './circuits.ts';
 import type { toolRunnerEnv } from './config.ts';
-import { type HttpTool, HttpToolClient } from './http-tool.ts';
+import { toolKinds } from './kinds.ts';
+import { RateLimits } from './rate-limit.ts';
+import { ToolCaller } from './tool-caller.ts';
 
 type Config = ReturnType<typeof readEnv<typeof toolRunnerEnv>>;
 
@@ -14,46 +17,28 @@ export function startToolRunner(config: Config, log: Logger): Promise<RunningSer
   return startWorker<ToolWork>(config, log, {
     name: 'tool-runner',
     confirm: true,
-    sources: (view) =>
-      [...view.tools.values()].map(({ name, concurrency }) => ({ source: { kind: 'tool', name }, concurrency })),
-    bench({ registry, sealer }) {
-      const tools = new HttpToolClient({
-        connectMs: config.TOOL_CONNECT_MS,
-        maxOutputBytes: config.TOOL_MAX_OUTPUT_BYTES,
-        connections: config.TOOL_CONNECTIONS,
+    sources: (view) => [...registeredSources(view), { source: REQUESTED_MCP, concurrency: config.MCP_CONCURRENCY }],
+    bench({ bus, registry, sealer }) {
+      const tools = new ToolCaller({
+        kinds: toolKinds(config, sealer),
+        registered: (name) => registry()?.tools.get(name),
+        checks: new ToolArguments({ ms: config.TOOL_SCHEMA_MS }),
+        circuits: new Circuits({ failures: config.TOOL_CIRCUIT_FAILURES, openMs: config.TOOL_CIRCUIT_MS }),
+        rates: new RateLimits(bus),
         attempts: config.TOOL_ATTEMPTS,
         backoffMs: config.TOOL_BACKOFF_MS,
+        circuitFailures: config.TOOL_CIRCUIT_FAILURES,
       });
       return {
-        async run(work, delivery, signal) {
-          const tool = toolOf(registry(), work.tool, sealer);
-          // What may not be done twice is not begun before others can know of it.
-          if (!(tool instanceof ApiError) && !tool.idempotent) {
-            if (delivery.attempt > 1 && (await delivery.mayHaveBegun())) {
-              return { kind: 'tool_call', outcome: { error: errorInfo('tool_interrupted') }, calls: [] };
-            }
-            await delivery.begin();
-            crashPoint('after-tool-begin');
-          }
-          const outcome = await tools.call(work, tool, signal);
-          crashPoint('after-tool-call');
-          return { kind: 'tool_call', ...outcome };
-        },
+        run: async (work, delivery, signal) => ({ kind: 'tool_call', ...(await tools.run(work, delivery, signal)) }),
         close: () => tools.close(),
       };
     },
   });
 }
 
-/** Where a tool is, or why it cannot be called. */
-function toolOf(view: RegistryView | undefined, name: string, sealer: Sealer): HttpTool | ApiError {
-  const tool = view?.tools.get(name);
-  if (!tool) return new ApiError('tool_unavailable', { name });
-  try {
-    const headers = Object.fromEntries(Object.entries(tool.headers).map(([key, value]) => [key, sealer.open(value)]));
-    return { url: tool.url, headers, timeoutMs: tool.timeoutMs, idempotent: tool.idempotent };
-  } catch (error) {
-    if (error instanceof UnsealError) return new ApiError('secret_unreadable', { name }, { cause: error });
-    throw error;
-  }
+function registeredSources(view: RegistryView): LimitedSource[] {
+  return [...view.tools.values()]
+    .filter(({ kind }) => kind !== 'agent')
+    .map(({ name, concurrency }) => ({ source: { kind: 'tool', name }, concurrency }));
 }

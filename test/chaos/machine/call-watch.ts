@@ -1,4 +1,4 @@
-/** Every call that the demo model and its tools receive; their own log keeps the last 10,000 only. */
+/** Every call that the demo model, its tools and the MCP server receive; the demo model's own log keeps the last 10,000 only. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Call } from './record/index.ts';
 
@@ -12,7 +12,7 @@ interface Stats {
   tool_calls: number;
 }
 
-/** Reads the log whenever enough has come together. */
+/** Reads one log whenever enough has come together. */
 export class CallWatch {
   readonly #url: string;
   readonly #calls = new Map<string, Call>();
@@ -20,7 +20,7 @@ export class CallWatch {
   readonly #watching: Promise<void>;
   #read = 0;
 
-  /** `url` is the demo model's own address, past whatever stands in front of it. */
+  /** `url` is the address of who tells of the calls, past whatever stands in front of it. */
   constructor(url: string) {
     this.#url = url;
     this.#watching = this.#watch();
@@ -55,7 +55,7 @@ export class CallWatch {
 
   async #get<T>(path: string): Promise<T> {
     const answer = await fetch(`${this.#url}${path}`, { signal: AbortSignal.timeout(ANSWER_MS) });
-    if (!answer.ok) throw new Error(`the demo model answers ${answer.status} to ${path}`);
+    if (!answer.ok) throw new Error(`${this.#url}${path} answers ${answer.status}`);
     return (await answer.json()) as T;
   }
 }
@@ -70,6 +70,7 @@ function keyOf({ kind, name, at }: Call): string {
   return `${kind} ${name} ${at}`;
 }
 
-function judged({ kind, name, at, idempotency_key, messages_count, text, ended, closed_at }: Call): Call {
-  return { kind, name, at, idempotency_key, messages_count, text, ended, closed_at };
+function judged(call: Call): Call {
+  const { kind, name, at, idempotency_key, client_request_id, messages_count, text, ended, closed_at } = call;
+  return { kind, name, at, idempotency_key, client_request_id, messages_count, text, ended, closed_at };
 }

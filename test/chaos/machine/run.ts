@@ -1,6 +1,7 @@
 /** One run: a stack, its clients, its faults; and what is left when everything has come to rest. */
 
 import { CallWatch } from './call-watch.ts';
+import { callsBooked } from './calls-booked.ts';
 import { check, type Evidence, gather, type Violation } from './checker/index.ts';
 import { FaultRun } from './fault-run.ts';
 import type { PlannedFault } from './faults/index.ts';
@@ -62,6 +63,8 @@ const PROGRESS_MS = 1_000;
 /** With the gateways' keep-alives every two seconds. */
 const IDLE_MS = 8_000;
 const HEAD_MS = 30_000;
+/** What is not booked by then is told as such. */
+const BOOKING_MS = 60_000;
 
 /**
  * Runs it all and judges it.
@@ -75,7 +78,7 @@ export async function runChaos(subject: Subject, options: RunOptions): Promise<R
   const world = worldOf(subject, traffic, signal);
   const workload = workloadOf(world, options);
   const memory = new MemoryWatch(() => subject.processes());
-  const calls = new CallWatch(subject.demoModelUrl);
+  const calls = subject.callsUrls.map((url) => new CallWatch(url));
   const faults = new FaultRun({ inflict: subject.inflict, schedule: options.schedule, log: options.log });
   const progress = setInterval(() => {
     const { begun, records } = workload;
@@ -100,9 +103,10 @@ export async function runChaos(subject: Subject, options: RunOptions): Promise<R
       seed: options.seed,
       responses: workload.records.sort((a, b) => a.index - b.index),
       faults: faults.records,
-      calls: await calls.stop(),
+      calls: (await Promise.all(calls.map((watch) => watch.stop()))).flat().sort((a, b) => a.at - b.at),
       memory: memory.samples,
     };
+    await callsBooked(subject.natsUrl, BOOKING_MS);
     const evidence = await gather(subject);
     const quietOf = ({ index }: ResponseRecord) => planResponse(options, index).shape.quietMs;
     const recovery = recoveryTimes(record.faults, record.responses, quietOf);
@@ -111,7 +115,7 @@ export async function runChaos(subject: Subject, options: RunOptions): Promise<R
   } finally {
     clearTimeout(deadline);
     clearInterval(progress);
-    await Promise.allSettled([faults.stop(), memory.stop(), calls.stop()]);
+    await Promise.allSettled([faults.stop(), memory.stop(), ...calls.map((watch) => watch.stop())]);
   }
 }
 

@@ -23,7 +23,8 @@ export interface Subject {
   /** Past all that may be broken, as are the following two. */
   databaseUrl: string;
   natsUrl: string;
-  demoModelUrl: string;
+  /** Who tells of the calls that were made: `<url>/_calls`. */
+  callsUrls: readonly string[];
   /** What it is made of, for people. */
   description: string;
   /** The services' processes that run now. */
@@ -44,7 +45,7 @@ export interface SubjectOptions {
 const REPLICAS = { gateway: 2, orchestrator: 2, modelCaller: 2, toolRunner: 2 };
 const STRANGER_KEY = 'tr-stranger-0123456789abcdef';
 /** Lost work has to be found again well within the minute in which everything has to come to rest. */
-const ENV = { SWEEP_EVERY_MS: '2000', SWEEP_AFTER_MS: '10000', HEARTBEAT_MS: '3000' };
+const ENV = { SWEEP_EVERY_MS: '2000', SWEEP_AFTER_MS: '10000', HEARTBEAT_MS: '3000', CALL_SETTLE_MS: '1000' };
 
 /** The parts of the systems that {@link startSubject} makes. */
 export function topologyOf({ cluster }: { cluster: boolean }): Topology {
@@ -75,7 +76,7 @@ export async function startSubject(options: SubjectOptions): Promise<Subject> {
       strangerKey: STRANGER_KEY,
       databaseUrl: infra.databaseUrl,
       natsUrl: infra.natsUrl,
-      demoModelUrl: infra.demoModelUrl,
+      callsUrls: infra.callsUrls,
       description: `two of each service, Postgres, ${infra.isCluster ? 'three nats-servers' : 'one nats-server'}`,
       processes: () => stack.processes(),
       inflict: (faults) => inflict(system, faults),

@@ -1,7 +1,7 @@
 /** The OpenAPI document of the API. Pure. */
 import { ERRORS, type ErrorCode } from '@tailrace/protocol';
-import { z } from 'zod';
 import { type HeaderName, OPERATIONS, type Operation } from './operations.ts';
+import { pathParameters, queryParameters } from './parameters.ts';
 import { type JsonSchema, namedSchemas, refTo } from './schemas.ts';
 
 /** An OpenAPI document. */
@@ -24,7 +24,14 @@ event, then comes \`data: [DONE]\`. Lines that begin with a colon keep the conne
 
 Every error has the shape of \`Error\`. These are its codes:`;
 
-const EVERYWHERE: ErrorCode[] = ['missing_api_key', 'invalid_api_key', 'internal_error', 'unavailable', 'overloaded'];
+const EVERYWHERE: ErrorCode[] = [
+  'missing_api_key',
+  'invalid_api_key',
+  'expired_api_key',
+  'internal_error',
+  'unavailable',
+  'overloaded',
+];
 const WITH_BODY: ErrorCode[] = [
   'invalid_json',
   'invalid_value',
@@ -101,26 +108,6 @@ function operationObject(operation: Operation): JsonSchema {
   };
 }
 
-function pathParameters({ path }: Operation): JsonSchema[] {
-  return [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
-    name,
-    in: 'path',
-    required: true,
-    schema: { type: 'string' },
-  }));
-}
-
-function queryParameters({ query }: Operation): JsonSchema[] {
-  if (!query) return [];
-  const { properties = {}, required = [] } = z.toJSONSchema(query, { io: 'input', unrepresentable: 'any' });
-  return Object.entries(properties).map(([name, schema]) => ({
-    name,
-    in: 'query',
-    required: required.includes(name),
-    schema,
-  }));
-}
-
 function headerParameters({ headers = [] }: Operation): JsonSchema[] {
   const known = headers.map((name) => ({ name, in: 'header', required: false, ...HEADERS[name] }));
   const requestId = {
@@ -136,7 +123,7 @@ function headerParameters({ headers = [] }: Operation): JsonSchema[] {
 function answerObject({ answer, streams }: Operation): JsonSchema {
   if (answer === null) return { 101: { description: 'The connection is a WebSocket now' } };
   const json = { 'application/json': { schema: refTo(answer) } };
-  const stream = { 'text/event-stream': { schema: refTo('StreamEvent') } };
+  const stream = { 'text/event-stream': { schema: refTo(streams === true ? 'StreamEvent' : (streams ?? '')) } };
   return { 200: { description: 'Done', content: streams ? { ...json, ...stream } : json } };
 }
 

@@ -13,7 +13,7 @@ export interface Operation {
   method: 'get' | 'post' | 'delete';
   path: string;
   id: string;
-  tag: 'Responses' | 'Conversations' | 'Models' | 'Webhooks';
+  tag: 'Responses' | 'Conversations' | 'Models' | 'Passed on' | 'Webhooks';
   summary: string;
   description?: string;
   query?: z.ZodObject;
@@ -21,8 +21,8 @@ export interface Operation {
   body?: { schema: SchemaName; required: boolean };
   /** Null for an upgrade to a WebSocket. */
   answer: SchemaName | null;
-  /** Whether the answer can be a stream of events. */
-  streams?: true;
+  /** There when the answer can be a stream: of the events of a response, or of pieces of its own. */
+  streams?: true | SchemaName;
   /** Errors beside those that every operation, and every one with a body, may have. */
   errors: ErrorCode[];
 }
@@ -56,8 +56,16 @@ const UPSTREAM_ERRORS = [
   'upstream_timeout',
   'upstream_invalid',
   'upstream_too_large',
+  'upstream_busy',
   'model_unavailable',
   'response_cancelled',
+] as const satisfies ErrorCode[];
+
+const RELAY_ERRORS = [
+  'model_not_found',
+  'endpoint_not_served',
+  'rate_limit_exceeded',
+  'attempts_exhausted',
 ] as const satisfies ErrorCode[];
 
 const RESPONSE_ID = 'response_not_found' as const;
@@ -255,6 +263,31 @@ export const OPERATIONS: readonly Operation[] = [
     description: 'No later response is told of it. The answer is the conversation.',
     answer: 'ConversationResource',
     errors: [CONVERSATION_ID, 'item_not_found'],
+  },
+  {
+    method: 'post',
+    path: '/v1/chat/completions',
+    id: 'createChatCompletion',
+    tag: 'Passed on',
+    summary: 'Ask a model’s own server',
+    description:
+      'The body goes to one of the servers of the model as it is, and the answer comes back as it is: no tool of this server ' +
+      'takes part, and nothing is kept. Servers that fail before the first token are replaced by others.',
+    body: { schema: 'CreateChatCompletionBody', required: true },
+    answer: 'ChatCompletion',
+    streams: 'ChatCompletionChunk',
+    errors: [...RELAY_ERRORS, ...UPSTREAM_ERRORS],
+  },
+  {
+    method: 'post',
+    path: '/v1/embeddings',
+    id: 'createEmbedding',
+    tag: 'Passed on',
+    summary: 'Make embeddings',
+    description: 'Passed on in the same way.',
+    body: { schema: 'CreateEmbeddingBody', required: true },
+    answer: 'EmbeddingList',
+    errors: [...RELAY_ERRORS, ...UPSTREAM_ERRORS],
   },
   {
     method: 'get',

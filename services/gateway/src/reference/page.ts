@@ -1,20 +1,16 @@
 /** `GET /openapi.json`, and `GET /docs`, a page that shows it. Both need no key, and the page no other server. */
-import { readFileSync } from 'node:fs';
 import swagger, { type StaticDocumentSpec } from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance } from 'fastify';
 import { openApiDocument } from './document.ts';
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
+import { SERVER_VERSION } from './version.ts';
 
 /** The page's own files and nothing else; styles are set by its scripts. */
 const CONTENT_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'";
 
 /** Adds both to a server. */
 export function addReference(app: FastifyInstance): void {
-  const document = openApiDocument(version);
+  const document = openApiDocument(SERVER_VERSION);
   const json = JSON.stringify(document);
   app.get('/openapi.json', (_request, reply) => reply.type('application/json; charset=utf-8').send(json));
   app.register(swagger, { mode: 'static', specification: { document: document as StaticDocumentSpec['document'] } });

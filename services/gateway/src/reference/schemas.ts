@@ -23,6 +23,13 @@ import {
   webSocketErrorEvent,
 } from '@tailrace/protocol';
 import { z } from 'zod';
+import {
+  chatCompletion,
+  chatCompletionBody,
+  chatCompletionChunk,
+  embeddingBody,
+  embeddingList,
+} from '../relay/relay-request.ts';
 import { stepList, stepNode } from '../step-tree.ts';
 import { deliveryList, deliveryResource } from '../webhook-deliveries.ts';
 
@@ -39,6 +46,8 @@ const BODIES = {
   UpdateConversationBody: updateConversationBody,
   AddItemsBody: addItemsBody,
   WebSocketCreateEvent: webSocketCreateEvent,
+  CreateChatCompletionBody: chatCompletionBody,
+  CreateEmbeddingBody: embeddingBody,
 } as const;
 
 /** What clients get. */
@@ -59,6 +68,9 @@ const RESOURCES = {
   WebhookDelivery: deliveryResource,
   WebhookDeliveryList: deliveryList,
   WebSocketErrorEvent: webSocketErrorEvent,
+  ChatCompletion: chatCompletion,
+  ChatCompletionChunk: chatCompletionChunk,
+  EmbeddingList: embeddingList,
   Error: errorEnvelope,
 } as const;
 

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { fold, type Resource, Unfoldable } from './fold.ts';
 import { eventIn, type Frame, isTerminal } from './frame.ts';
+import { wholeOf } from './since-jump.ts';
 import type { Subject } from './subject.ts';
 import type { Finding } from './violation.ts';
 
@@ -24,7 +25,8 @@ function equal(frames: readonly Frame[], others: readonly Frame[]): boolean {
   return frames.length === others.length && frames.every(({ text }, index) => text === others[index]?.text);
 }
 
-function brokenFold({ record, evidence, losses }: Subject, frames: readonly Frame[]): string | undefined {
+function brokenFold(subject: Subject, frames: readonly Frame[]): string | undefined {
+  const { record, evidence } = subject;
   const last = frames.at(-1);
   if (!last || !isTerminal(last)) return undefined;
   const said = eventIn(last).response as Resource;
@@ -40,7 +42,7 @@ function brokenFold({ record, evidence, losses }: Subject, frames: readonly Fram
   if (poll && !isDeepStrictEqual(poll.body, said)) {
     return `GET says otherwise than the last event, ${difference(poll.body, said)}`;
   }
-  const whole = losses.some((loss) => loss.from <= last.at) ? sinceJump(frames) : frames;
+  const whole = wholeOf(subject, frames);
   // Who began in the middle, or was there when a log was lost, has too little to fold.
   if (whole?.[0]?.type !== 'response.created') return undefined;
   try {
@@ -52,12 +54,6 @@ function brokenFold({ record, evidence, losses }: Subject, frames: readonly Fram
     if (error instanceof Unfoldable) return error.message;
     throw error;
   }
-}
-
-/** What came after the numbers last jumped, when a log has been lost: it may be a new beginning. */
-function sinceJump(frames: readonly Frame[]): readonly Frame[] | undefined {
-  const jump = frames.findLastIndex(({ number }, index) => number !== (frames[index - 1]?.number ?? -1) + 1);
-  return jump === -1 ? undefined : frames.slice(jump);
 }
 
 /** Where two values part, as a path and both values. */

@@ -1,6 +1,8 @@
 /** I5 in what is recorded: every step ends once, in one way, and nothing follows the same thing twice. */
+import { brokenScopes } from './check-scopes.ts';
 import type { StepRow } from './evidence.ts';
 import { eventIn } from './frame.ts';
+import { progressIn } from './progress.ts';
 import type { Subject } from './subject.ts';
 import type { Finding } from './violation.ts';
 
@@ -13,6 +15,7 @@ export function checkSteps({ evidence }: Subject): Finding[] {
     ...repeated(steps.map(({ parentStepId, prevStepId }) => `${parentStepId} ${prevStepId}`)).map(
       (place) => `two steps follow ${place.split(' ')[1]} in scope ${place.split(' ')[0]}`,
     ),
+    ...brokenScopes(steps),
     ...repeated(log.flatMap(({ step, sealed }) => (sealed && step !== null ? [step] : []))).map(
       (step) => `step ${step} was sealed twice in the log`,
     ),
@@ -37,15 +40,28 @@ function brokenStep(step: StepRow, { entries, endedAt }: { entries: number; ende
     : `${name} was added by entry ${step.addedEntry} and ended by ${step.endedEntry} of ${entries}`;
 }
 
-/** One answer for each call: items that the log adds twice. Only for a log whose frames are sound. */
+/** One answer for each call, wherever it was made: items that the log adds twice. Only for a log whose frames are sound. */
 export function checkOutputs({ logFrames, losses }: Subject): Finding[] {
   if (losses.length > 0) return [];
-  const calls = logFrames.flatMap((frame) => {
-    if (frame.type !== 'response.output_item.added') return [];
-    const { item } = eventIn(frame) as { item?: { type?: unknown; call_id?: unknown } };
-    return item?.type === 'function_call_output' ? [String(item.call_id)] : [];
+  const own = logFrames.filter(({ type }) => type === 'response.output_item.added').map(eventIn);
+  const answered = [...own, ...progressIn(logFrames).map(({ event }) => event)].flatMap((event) => {
+    return event.type === 'response.output_item.added' ? callOf(event.item) : [];
   });
-  return repeated(calls).map((call) => ({ invariant: 'I5', what: `call ${call} was answered twice` }));
+  return repeated(answered).map((call) => ({ invariant: 'I5', what: `${call} was answered twice` }));
+}
+
+/** The call that an item answers; what an MCP server is asked has an item of its own. */
+function callOf(item: unknown): string[] {
+  const { type, id, call_id } = (item ?? {}) as { type?: unknown; id?: unknown; call_id?: unknown };
+  switch (type) {
+    case 'function_call_output':
+      return [`call ${String(call_id)}`];
+    case 'mcp_call':
+    case 'mcp_list_tools':
+      return [`${type} ${String(id)}`];
+    default:
+      return [];
+  }
 }
 
 function repeated(values: readonly string[]): string[] {

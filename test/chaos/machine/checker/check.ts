@@ -1,14 +1,16 @@
 import type { Call, ResponseRecord, RunRecord } from '../record/index.ts';
-import { checkAnalytics } from './check-analytics.ts';
+import { checkAnalytics, checkStrayCalls } from './check-analytics.ts';
 import { checkCalls } from './check-calls.ts';
 import { checkExistence } from './check-existence.ts';
 import { checkFolds } from './check-fold.ts';
 import { checkLog } from './check-log.ts';
 import { checkMemory, type MemoryBound } from './check-memory.ts';
 import { checkOwner } from './check-owner.ts';
+import { checkProgress } from './check-progress.ts';
 import { checkOutputs, checkSteps } from './check-steps.ts';
 import { checkSameBytes, checkViews } from './check-views.ts';
 import type { Evidence } from './evidence.ts';
+import { promptOf } from './step-calls.ts';
 import { type Subject, subjectOf } from './subject.ts';
 import { timelineOf } from './timeline.ts';
 import type { Finding, Invariant, Violation } from './violation.ts';
@@ -41,7 +43,11 @@ export function check(record: RunRecord, evidence: Evidence, limits: CheckLimits
     });
     return violationsOf(subject);
   });
-  return [...ofResponses, ...checkMemory(record, limits.memory)];
+  const placed = new Set([...calls.values()].flat());
+  const stray = checkStrayCalls(record, evidence, placed).map((what): Violation => {
+    return { invariant: 'analytics', responseIndex: null, id: null, what, timeline: [] };
+  });
+  return [...ofResponses, ...stray, ...checkMemory(record, limits.memory)];
 }
 
 function violationsOf(subject: Subject): Violation[] {
@@ -61,7 +67,7 @@ function findingsOf(subject: Subject): Finding[] {
   return [
     ...checkExistence(subject),
     ...streams,
-    ...(streams.length === 0 ? [...checkFolds(subject), ...checkOutputs(subject)] : []),
+    ...(streams.length === 0 ? [...checkFolds(subject), ...checkProgress(subject), ...checkOutputs(subject)] : []),
     ...checkSteps(subject),
     ...checkCalls(subject),
     ...checkAnalytics(subject),
@@ -69,17 +75,21 @@ function findingsOf(subject: Subject): Finding[] {
   ];
 }
 
-/** A model's call names its response by the marker in its prompt, a tool's by its step. */
+/** A model's call names its response by the marker that its prompt begins with, a tool's by its step; else its row tells. */
 function callsByResponse({ responses, calls }: RunRecord, evidence: Evidence): Map<ResponseRecord, Call[]> {
   const byMarker = new Map(responses.map((response) => [response.marker, response]));
   const byStep = new Map<string, ResponseRecord>();
+  const byRow = new Map<string, ResponseRecord>();
   for (const response of responses) {
-    for (const { id } of evidence.responses.get(response.id ?? '')?.steps ?? []) byStep.set(id, response);
+    const { steps = [], analytics = [] } = evidence.responses.get(response.id ?? '') ?? {};
+    for (const { id } of steps) byStep.set(id, response);
+    for (const { id } of analytics) byRow.set(id, response);
   }
   const grouped = new Map<ResponseRecord, Call[]>();
   for (const call of calls) {
-    const response =
-      call.kind === 'tool' ? byStep.get(call.idempotency_key ?? '') : byMarker.get(call.text?.split('\n', 1)[0] ?? '');
+    const [marker = ''] = promptOf(call).split(' ', 1);
+    const named = call.kind === 'tool' ? byStep.get(call.idempotency_key ?? '') : byMarker.get(marker);
+    const response = named ?? byRow.get(call.client_request_id ?? '');
     if (!response) continue;
     const known = grouped.get(response);
     if (known) known.push(call);

@@ -17,6 +17,8 @@ export interface StepRow {
   parentStepId: string | null;
   prevStepId: string | null;
   kind: string;
+  /** Of a call that an agent answers: the first line of what the agent is told. Null of all others. */
+  task: string | null;
   state: string;
   sequence: number;
   attempt: number;
@@ -34,6 +36,8 @@ export interface StepRow {
 /** A row of `http_analytics` or `tool_call_analytics`. */
 export interface AnalyticsRow {
   kind: 'model' | 'tool';
+  /** The call's own: whoever was called knows it, too. */
+  id: string;
   stepId: string;
   attempt: number;
   call: number;

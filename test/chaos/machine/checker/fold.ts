@@ -30,7 +30,14 @@ const TEXTS: Record<string, TextPlace> = {
   'response.reasoning_text': { list: 'content', field: 'text' },
   'response.reasoning_summary_text': { list: 'summary', field: 'text' },
   'response.function_call_arguments': { list: null, field: 'arguments' },
+  'response.mcp_call_arguments': { list: null, field: 'arguments' },
 };
+
+/** Events that add nothing to the response. */
+const ASIDE = new Set(['error', 'tailrace.progress']);
+
+/** What is under way at an MCP server: how it ends is said by the item's own end. */
+const AT_SERVER = /^response\.(mcp_call|mcp_list_tools)\.(in_progress|completed|failed)$/;
 
 const INDEX = { content: 'content_index', summary: 'summary_index' } as const;
 
@@ -47,20 +54,29 @@ export function fold(events: readonly StreamEvent[]): Resource {
       throw new Unfoldable(event, index === 0 ? 'nothing was created before' : 'it was created before');
     }
     if (isRecord(event.response)) response = event.response;
-    else if (event.type !== 'error') output.take(event);
+    else if (!ASIDE.has(event.type)) output.take(event);
   });
   if (!response) throw new Unfoldable(undefined, 'no event carries the response');
   return { ...response, output: output.items };
 }
 
-class Output {
+/** The items that a run of item events builds. */
+export class Output {
   readonly items: Record<string, unknown>[] = [];
   readonly #closed = new Set<string>();
 
+  /** The places of those that have not ended. */
+  get open(): number[] {
+    return [...this.items.keys()].filter((index) => !this.#closed.has(String(index)));
+  }
+
+  /** The next event. @throws Unfoldable */
   take(event: StreamEvent): void {
+    const [, server] = AT_SERVER.exec(event.type) ?? [];
     const [, stem = '', verb = ''] = /^(.+)\.([a-z]+)$/.exec(event.type) ?? [];
     const text = TEXTS[stem];
-    if (text && verb === 'delta') this.#delta(event, text);
+    if (server !== undefined) this.#atServer(event, server);
+    else if (text && verb === 'delta') this.#delta(event, text);
     else if (text && verb === 'done') this.#textDone(event, text);
     else if (stem === 'response.output_item') this.#item(event, verb);
     else if (stem === 'response.content_part') this.#part(event, verb, 'content');
@@ -80,6 +96,10 @@ class Output {
     if (this.#openItem(event).id !== item.id) throw new Unfoldable(event, 'another item is there');
     this.items[Number(index)] = structuredClone(item);
     this.#closed.add(`${String(index)}`);
+  }
+
+  #atServer(event: StreamEvent, type: string): void {
+    if (this.#namedItem(event).type !== type) throw new Unfoldable(event, 'the item is another kind');
   }
 
   #part(event: StreamEvent, verb: string, list: 'content' | 'summary'): void {

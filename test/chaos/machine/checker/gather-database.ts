@@ -3,6 +3,8 @@ import type { AnalyticsRow, ResponseEvidence, ResponseRow, StepRow } from './evi
 
 /** So much of a request is kept as its marker may need. */
 const REQUEST_CHARACTERS = 16_384;
+/** The same of what an agent is told. */
+const TASK_CHARACTERS = 1_024;
 
 /** Adds what Postgres holds of each response, named by its uuid. */
 export async function readDatabase(databaseUrl: string, of: (uuid: string) => ResponseEvidence): Promise<void> {
@@ -11,14 +13,26 @@ export async function readDatabase(databaseUrl: string, of: (uuid: string) => Re
   try {
     await client.query('BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
     for (const { response, ...row } of await rows<ResponseRow>(client, RESPONSES)) of(response).row = row;
-    for (const { response, ...row } of await rows<StepRow>(client, steps(await tracksCommits(client)))) {
-      of(response).steps.push(row);
+    for (const { response, ...row } of await rows<TaskRow>(client, steps(await tracksCommits(client)))) {
+      const { arguments: told, ...step } = row;
+      of(response).steps.push({ ...step, task: told === null ? null : firstLineOf(told) });
     }
     for (const { response, ...row } of await rows<AnalyticsRow>(client, ANALYTICS)) of(response).analytics.push(row);
     await client.query('COMMIT');
   } finally {
     await client.end();
   }
+}
+
+/** A step with what the agent that answers it is told, as JSON: the beginning of it. */
+type TaskRow = Omit<StepRow, 'task'> & { arguments: string | null };
+
+const TASK = /^\{"input":"((?:[^"\\]|\\.)*?)(?:\\n|")/;
+
+/** The first line of `input`, which stands first in the arguments; empty where there is none. */
+function firstLineOf(told: string): string {
+  const [, line = ''] = TASK.exec(told) ?? [];
+  return JSON.parse(`"${line}"`) as string;
 }
 
 async function rows<Row>(client: pg.Client, text: string): Promise<(Row & { response: string })[]> {
@@ -41,6 +55,7 @@ const RESPONSES = `
 
 const steps = (committed: boolean) => `
   SELECT response_id AS response, id, parent_step_id AS "parentStepId", prev_step_id AS "prevStepId", kind, state, sequence,
+    CASE WHEN request_payload->>'agent' = 'true' THEN left(request_payload->>'arguments', ${TASK_CHARACTERS}) END AS arguments,
     attempt, added_entry AS "addedEntry", ended_entry AS "endedEntry", ${time('created_at')} AS "createdAt",
     ${time('started_at')} AS "startedAt", ${time('completed_at')} AS "completedAt", ${time('failed_at')} AS "failedAt",
     ${time('canceled_at')} AS "canceledAt",
@@ -49,7 +64,8 @@ const steps = (committed: boolean) => `
   ORDER BY response_id, sequence`;
 
 const ANALYTICS = `
-  SELECT response_id AS response, 'model' AS kind, response_step_id AS "stepId", attempt, call, status FROM http_analytics
+  SELECT response_id AS response, 'model' AS kind, id, response_step_id AS "stepId", attempt, call, status
+  FROM http_analytics WHERE response_step_id IS NOT NULL
   UNION ALL
-  SELECT response_id AS response, 'tool' AS kind, response_step_id AS "stepId", attempt, call, status
+  SELECT response_id AS response, 'tool' AS kind, id, response_step_id AS "stepId", attempt, call, status
   FROM tool_call_analytics`;

@@ -1,4 +1,4 @@
-import { AT, addCall, client, everywhere, message, type Parts, step, there } from './sample-parts.ts';
+import { AT, addCall, client, everywhere, message, type Parts, remove, step, there } from './sample-parts.ts';
 import type { Invariant } from './violation.ts';
 
 /** Each breaks what is recorded or done, and nothing else. */
@@ -42,21 +42,29 @@ export const PLANTED_IN_RECORDS: [what: string, invariant: Invariant, plant: (pa
       for (const poll of p.response.polls) poll.body = JSON.parse(JSON.stringify(poll.body).replace(from, to));
     },
   ],
-  ['a model is called for a step that nobody recorded', 'I5', (p) => addCall(p, { at: AT + 192, messages_count: 5 })],
+  [
+    'a model is called for a step that nobody recorded',
+    'I5',
+    (p) => {
+      addCall(p, { at: AT + 192, messages_count: 5, client_request_id: 'more' });
+      p.evidence.analytics.push({ ...there(p.evidence.analytics[0]), id: 'more', stepId: 'unknown' });
+    },
+  ],
   [
     'a model is called after its step was recorded',
     're-executed',
     (p) => {
-      addCall(p, { at: AT + 70, messages_count: 1 });
-      p.evidence.analytics.push({ ...there(p.evidence.analytics[0]), attempt: 2 });
+      addCall(p, { at: AT + 70, messages_count: 1, client_request_id: 'again' });
+      p.evidence.analytics.push({ ...there(p.evidence.analytics[0]), id: 'again', attempt: 2 });
     },
   ],
   [
     'a tool is called after its step was recorded',
     're-executed',
     (p) => {
-      addCall(p, { kind: 'tool', at: AT + 100, text: null, idempotency_key: step(p, 1).id });
-      p.evidence.analytics.push({ ...there(p.evidence.analytics[1]), attempt: 2 });
+      const again = { idempotency_key: step(p, 1).id, client_request_id: 'again' };
+      addCall(p, { kind: 'tool', at: AT + 100, text: null, ...again });
+      p.evidence.analytics.push({ ...there(p.evidence.analytics[1]), id: 'again', attempt: 2 });
     },
   ],
   [
@@ -64,11 +72,12 @@ export const PLANTED_IN_RECORDS: [what: string, invariant: Invariant, plant: (pa
     're-executed',
     (p) => {
       for (const each of p.evidence.steps) each.committedAt = null;
-      addCall(p, { kind: 'tool', at: AT + 150, text: null, idempotency_key: step(p, 1).id });
-      p.evidence.analytics.push({ ...there(p.evidence.analytics[1]), attempt: 2 });
+      const again = { idempotency_key: step(p, 1).id, client_request_id: 'again' };
+      addCall(p, { kind: 'tool', at: AT + 150, text: null, ...again });
+      p.evidence.analytics.push({ ...there(p.evidence.analytics[1]), id: 'again', attempt: 2 });
     },
   ],
-  ['a response is lost', 'lost', ({ run, response }) => run.evidence.responses.delete(response.id ?? '')],
+  ['a response is lost', 'lost', remove],
   [
     'a response does not end',
     'stuck',
@@ -119,7 +128,25 @@ export const PLANTED_IN_RECORDS: [what: string, invariant: Invariant, plant: (pa
   [
     'a call is booked twice',
     'analytics',
-    ({ evidence }) => evidence.analytics.push({ ...there(evidence.analytics[0]), call: 2 }),
+    ({ evidence }) => evidence.analytics.push({ ...there(evidence.analytics[0]), id: 'twice', call: 2 }),
+  ],
+  [
+    'a call is booked that was not made, and no fault was there to keep it from being made',
+    'analytics',
+    ({ evidence }) => evidence.analytics.push({ ...there(evidence.analytics[0]), id: 'never', call: 2, status: null }),
+  ],
+  [
+    'a call whose worker was killed is not booked',
+    'analytics',
+    (p) => {
+      p.run.record.faults.push({ kind: 'process-killed', target: 'model-caller 0', from: AT + 35, to: AT + 45 });
+      addCall(p, { at: AT + 32, messages_count: 1, client_request_id: 'killed', ended: 'aborted' });
+    },
+  ],
+  [
+    'two calls are made under one id',
+    'analytics',
+    (p) => addCall(p, { at: AT + 31, messages_count: 1, client_request_id: there(p.evidence.analytics[0]).id }),
   ],
   [
     'another owner reads it',

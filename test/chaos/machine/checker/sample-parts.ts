@@ -51,6 +51,11 @@ export function addCall({ run, response }: Parts, call: Partial<Call>): void {
   run.record.calls.push({ ...template, ...call });
 }
 
+/** Takes it out of the database: what its calls came to stays. */
+export function remove({ evidence }: Parts): void {
+  Object.assign(evidence, { row: null, steps: [], log: [] });
+}
+
 /** The frame of its terminal event under another number. */
 export function terminalAgain(number: number, { response }: Parts): string {
   return sampleFrame(number, 'response.completed', { response: response.polls[0]?.body });

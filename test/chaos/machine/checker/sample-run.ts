@@ -101,17 +101,18 @@ function sampleResponse(index: number): { record: ResponseRecord; evidence: Resp
     request: JSON.stringify(record.request),
   };
   const calls = [
-    callOf({ kind: 'model', messages_count: 1, text: `${marker}\n!call get_time {}` }, at + 30, at + 50),
-    callOf({ kind: 'tool', name: 'get_time', idempotency_key: ran }, at + 70, at + 90),
-    callOf({ kind: 'model', messages_count: 3, text: `${marker}\n!call get_time {}` }, at + 110, at + 190),
+    callOf({ kind: 'model', messages_count: 1, text: `${marker}\n!call get_time {}` }, uuid(11), at + 30, at + 50),
+    callOf({ kind: 'tool', name: 'get_time', idempotency_key: ran }, uuid(12), at + 70, at + 90),
+    callOf({ kind: 'model', messages_count: 3, text: `${marker}\n!call get_time {}` }, uuid(13), at + 110, at + 190),
   ];
-  const analytics = [asked, ran, answered].map((stepId): AnalyticsRow => {
-    return { kind: stepId === ran ? 'tool' : 'model', stepId, attempt: 1, call: 1, status: 200 };
+  const analytics = [asked, ran, answered].map((stepId, index): AnalyticsRow => {
+    return { kind: stepId === ran ? 'tool' : 'model', id: uuid(11 + index), stepId, attempt: 1, call: 1, status: 200 };
   });
   return { record, evidence: { row, steps, analytics, log }, calls };
 }
 
-type SampleEvent = { type: string } & Record<string, unknown>;
+/** An event without its number. */
+export type SampleEvent = { type: string } & Record<string, unknown>;
 
 function sampleEvents(id: string, index: number) {
   const call = {
@@ -159,14 +160,16 @@ function sampleEvents(id: string, index: number) {
   return { opening, call: calling, running, ran, answer, terminal, response };
 }
 
-interface MessageSource {
-  events: readonly SampleEvent[];
+/** What a message of a log is made of. */
+export interface MessageSource {
+  events: SampleEvent[];
   cursor: number;
   step?: string;
   ended?: string;
 }
 
-function logOf(at: number, sources: readonly MessageSource[]): LogMessage[] {
+/** A log of these messages, their events numbered from 0 on. */
+export function logOf(at: number, sources: readonly MessageSource[]): LogMessage[] {
   let next = 0;
   return sources.map(({ events, cursor, step, ended }, index) => {
     const first = next;
@@ -188,14 +191,16 @@ function logOf(at: number, sources: readonly MessageSource[]): LogMessage[] {
   });
 }
 
-function stepOf(
-  place: Pick<StepRow, 'id' | 'kind' | 'sequence' | 'addedEntry'> & { prevStepId?: string },
+/** A step that went well. */
+export function stepOf(
+  place: Pick<StepRow, 'id' | 'kind' | 'sequence' | 'addedEntry'> & Partial<StepRow>,
   createdAt: number,
   completedAt: number,
 ): StepRow {
   return {
     parentStepId: null,
     prevStepId: null,
+    task: null,
     state: 'completed',
     attempt: 1,
     endedEntry: place.addedEntry + 1,
@@ -209,7 +214,8 @@ function stepOf(
   };
 }
 
-function callOf(call: Partial<Call> & Pick<Call, 'kind'>, at: number, closed_at: number): Call {
-  const name = 'chat.completions';
-  return { name, at, closed_at, idempotency_key: null, messages_count: null, text: null, ended: 'complete', ...call };
+/** A call that went well. */
+export function callOf(call: Partial<Call> & Pick<Call, 'kind'>, id: string, at: number, closed_at: number): Call {
+  const unsaid = { idempotency_key: null, messages_count: null, text: null };
+  return { name: 'chat.completions', at, closed_at, client_request_id: id, ended: 'complete', ...unsaid, ...call };
 }

@@ -1,4 +1,4 @@
-import { AT, addCall, client, message, type Parts, step, there, wipe } from './sample-parts.ts';
+import { AT, addCall, client, message, type Parts, remove, step, there, wipe } from './sample-parts.ts';
 import { sampleFrame } from './sample-run.ts';
 
 /** Runs in which something happened, and nothing is broken. */
@@ -51,7 +51,7 @@ export const SOUND: [what: string, arrange: (parts: Parts) => void][] = [
     (p) => {
       p.response.deletedAt = AT + 5_000;
       p.response.polls.push({ at: AT + 6_000, status: 404, body: {} });
-      p.run.evidence.responses.delete(p.response.id ?? '');
+      remove(p);
       client(p, 1).frames.pop();
     },
   ],
@@ -60,13 +60,13 @@ export const SOUND: [what: string, arrange: (parts: Parts) => void][] = [
     (p) => {
       p.response.request.store = false;
       p.response.polls = [{ at: AT + 100, status: 404, body: {} }];
-      p.run.evidence.responses.delete(p.response.id ?? '');
+      remove(p);
     },
   ],
   [
-    'a call whose worker was killed before it could tell',
+    'a call whose worker was killed, and whose note was booked',
     (p) => {
-      p.run.record.faults.push({ kind: 'kill', target: 'tool-runner 0', from: AT + 60, to: AT + 65 });
+      p.run.record.faults.push({ kind: 'process-killed', target: 'tool-runner 0', from: AT + 60, to: AT + 65 });
       addCall(p, {
         kind: 'tool',
         at: AT + 62,
@@ -74,12 +74,54 @@ export const SOUND: [what: string, arrange: (parts: Parts) => void][] = [
         ended: 'aborted',
         text: null,
         idempotency_key: step(p, 1).id,
+        client_request_id: 'killed',
       });
+      p.evidence.analytics.push({ ...there(p.evidence.analytics[1]), id: 'killed', status: null });
     },
   ],
   [
-    'a call that never arrived',
-    ({ evidence }) => evidence.analytics.push({ ...there(evidence.analytics[0]), call: 2, status: null }),
+    'a worker that was killed between its note and its call',
+    (p) => {
+      p.run.record.faults.push({ kind: 'process-killed', target: 'tool-runner 0', from: AT + 60, to: AT + 65 });
+      p.evidence.analytics.push({ ...there(p.evidence.analytics[1]), id: 'killed', status: null });
+    },
+  ],
+  [
+    'a note that was taken away with all of JetStream',
+    (p) => {
+      p.run.record.faults.push({ ...wipe(AT + 60), kind: 'nats-wiped', takesLogs: [] });
+      p.evidence.analytics.splice(1, 1);
+    },
+  ],
+  [
+    'a call that was told to be made, and could not be, for a fault',
+    (p) => {
+      p.run.record.faults.push({ kind: 'link-refused', target: 'model-caller > upstream', from: AT + 20, to: AT + 30 });
+      p.evidence.analytics.push({ ...there(p.evidence.analytics[0]), id: 'refused', call: 2, status: null });
+    },
+  ],
+  [
+    'an answer that came from a storm in front of the model',
+    (p) => {
+      p.run.record.faults.push({ kind: 'upstream-500', target: 'upstream', from: AT + 20, to: AT + 30 });
+      p.evidence.analytics.push({ ...there(p.evidence.analytics[0]), id: 'storm', call: 2, status: 500 });
+    },
+  ],
+  [
+    'the calls of an agent',
+    (p) => {
+      step(p, 1).task = 'what it was told';
+      const inner = { ...step(p, 0), id: 'inner', parentStepId: step(p, 1).id, sequence: 3, addedEntry: 2 };
+      p.evidence.steps.push({
+        ...inner,
+        endedEntry: 3,
+        createdAt: AT + 56,
+        completedAt: AT + 90,
+        committedAt: AT + 91,
+      });
+      addCall(p, { at: AT + 60, messages_count: 1, text: 'another marker', client_request_id: 'inner call' });
+      p.evidence.analytics.push({ ...there(p.evidence.analytics[0]), id: 'inner call', stepId: 'inner' });
+    },
   ],
   [
     'a client that left',

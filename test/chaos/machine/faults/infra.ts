@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findNatsServer, type Log, startNats, startNatsCluster, startPostgres, storeOf } from '@tailrace/infra';
 import { startProxy, type TcpProxy } from '../proxy/index.ts';
+import { startDemoProcess, startMcpProcess } from './called-process.ts';
 import { withDatabase } from './database.ts';
-import { type DemoProcess, startDemoProcess } from './demo-process.ts';
 import { Server } from './server.ts';
 
 const MEMBERS = 3;
@@ -31,6 +31,10 @@ export interface ChaosInfra {
   readonly natsUrl: string;
   /** The demo model and its tools: `http://127.0.0.1:<port>`. */
   readonly demoModelUrl: string;
+  /** An MCP server: `http://127.0.0.1:<port>/mcp`. */
+  readonly mcpUrl: string;
+  /** Who tells of the calls that were made: `<url>/_calls`. */
+  readonly callsUrls: readonly string[];
   /** Of a cluster: whether every member has caught up with the others. */
   isNatsHealthy(): Promise<boolean>;
   /** Stops everything, and removes its folder unless it was given. */
@@ -49,10 +53,11 @@ export async function chaosInfra(options: ChaosInfraOptions): Promise<ChaosInfra
     if (options.dir === undefined) await rm(dir, { recursive: true, force: true, maxRetries: 5 });
   });
   try {
-    const [postgres, nats, demoModel] = await settledAll(
+    const [postgres, nats, demoModel, mcp] = await settledAll(
       startDatabase(dir, log).then((server) => stopping(stack, server)),
       startNatsServers(dir, cluster, log).then((servers) => stopping(stack, servers)),
-      startDemoProcess().then((demo: DemoProcess) => stopping(stack, demo)),
+      startDemoProcess().then((process) => stopping(stack, process)),
+      startMcpProcess().then((process) => stopping(stack, process)),
     );
     return {
       dir,
@@ -62,6 +67,8 @@ export async function chaosInfra(options: ChaosInfraOptions): Promise<ChaosInfra
       nats: nats.servers,
       natsUrl: nats.servers.map(({ url }) => url).join(','),
       demoModelUrl: demoModel.url,
+      mcpUrl: mcp.url,
+      callsUrls: [demoModel.callsUrl, mcp.callsUrl],
       isNatsHealthy: nats.isHealthy,
       stop: () => stack.disposeAsync(),
     };
@@ -72,7 +79,9 @@ export async function chaosInfra(options: ChaosInfraOptions): Promise<ChaosInfra
 }
 
 /** All of them, or the reason of one that failed, once none is under way any more. */
-async function settledAll<A, B, C>(...parts: [Promise<A>, Promise<B>, Promise<C>]): Promise<[A, B, C]> {
+async function settledAll<A, B, C, D>(
+  ...parts: [Promise<A>, Promise<B>, Promise<C>, Promise<D>]
+): Promise<[A, B, C, D]> {
   await Promise.allSettled(parts);
   return Promise.all(parts);
 }
@@ -94,8 +103,11 @@ async function startDatabase(dir: string, log: Log): Promise<Server> {
   await withDatabase(server.url, async (client) => {
     await client.query('ALTER SYSTEM SET fsync = off');
     await client.query('ALTER SYSTEM SET full_page_writes = off');
-    await client.query('SELECT pg_reload_conf()');
+    // When something was recorded is told by one clock, whatever those of the services are set to.
+    await client.query('ALTER SYSTEM SET track_commit_timestamp = on');
   });
+  await server.stop();
+  await server.start();
   return server;
 }
 

@@ -39,7 +39,8 @@ export class Link {
   }
 }
 
-function addressOf(url: string): Address {
+/** Where the server of a URL listens. */
+export function addressOf(url: string): Address {
   const { hostname, port } = new URL(url);
   return { host: hostname, port: Number(port) };
 }

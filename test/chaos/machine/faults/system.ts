@@ -5,16 +5,9 @@ import { type LocalConfig, type Replicas, type Role, type Stack, startStack } fr
 import { type StormFront, startStormFront } from '../proxy/index.ts';
 import { Clocks } from './clocks.ts';
 import type { ChaosInfra } from './infra.ts';
-import { Link } from './link.ts';
+import { addressOf, Link } from './link.ts';
+import { type Called, demoRegistry } from './registry.ts';
 import { linksOf, processesOf, TOOLS_LINK, type Topology, UPSTREAM_LINK } from './topology.ts';
-
-/** Where the registry has to say that the model and the tools are, so that they are called through links. */
-export interface Called {
-  /** Base address of the model, with `/v1`. */
-  readonly upstreamUrl: string;
-  /** Base address of the tools: `<toolsUrl>/get_weather`. */
-  readonly toolsUrl: string;
-}
 
 /** What a system is made of. */
 export interface ChaosSystemOptions {
@@ -70,7 +63,11 @@ export async function chaosSystem(options: ChaosSystemOptions): Promise<ChaosSys
         natsUrl: infra.natsUrl,
         databaseUrl: infra.databaseUrl,
         demoModel: false,
-        config: config({ upstreamUrl: `${link(UPSTREAM_LINK).url}/v1`, toolsUrl: `${link(TOOLS_LINK).url}/tools` }),
+        config: config({
+          upstreamUrl: `${link(UPSTREAM_LINK).url}/v1`,
+          toolsUrl: `${link(TOOLS_LINK).url}/tools`,
+          mcpUrl: `${link(TOOLS_LINK).url}${new URL(infra.mcpUrl).pathname}`,
+        }),
         replicas,
         restart,
         env: { ...QUICK, ...options.env },
@@ -101,27 +98,6 @@ export async function chaosSystem(options: ChaosSystemOptions): Promise<ChaosSys
   }
 }
 
-/** The demo model as `demo`, and its tools. */
-export function demoRegistry({ upstreamUrl, toolsUrl }: Called): LocalConfig {
-  const tool = (name: string, properties: Record<string, unknown>) => ({
-    name,
-    kind: 'http',
-    groups: ['everyone'],
-    description: `The demo tool ${name}.`,
-    parameters: { type: 'object', properties },
-    url: `${toolsUrl}/${name}`,
-    timeout_ms: 30_000,
-    concurrency: 64,
-    idempotent: true,
-  });
-  const city = { city: { type: 'string' } };
-  const upstream = { base_url: upstreamUrl, api_key: 'demo', model: 'demo' };
-  return {
-    models: [{ name: 'demo', groups: ['everyone'], concurrency: 256, upstreams: [upstream] }],
-    tools: [tool('get_weather', city), tool('get_time', city), tool('echo', {})],
-  };
-}
-
 /**
  * A cluster answers only one of those who make the same stream at once, and services that hear nothing end. Wherever they
  * run they are started again, until the streams are there.
@@ -149,10 +125,11 @@ async function makeStreams(url: string): Promise<void> {
 }
 
 async function startFronts(infra: ChaosInfra, parts: AsyncDisposableStack): Promise<Map<string, StormFront>> {
-  const { hostname: host, port } = new URL(infra.demoModelUrl);
+  const to = addressOf(infra.demoModelUrl);
+  const paths = { [new URL(infra.mcpUrl).pathname]: addressOf(infra.mcpUrl) };
   const fronts = new Map<string, StormFront>();
   for (const name of ['upstream', 'tools']) {
-    const front = await startStormFront({ to: { host, port: Number(port) } });
+    const front = await startStormFront({ to, paths });
     parts.defer(() => front.close());
     fronts.set(name, front);
   }

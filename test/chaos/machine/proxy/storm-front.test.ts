@@ -49,6 +49,39 @@ test('fair weather: method, path, bodies, status and headers pass', async () => 
   expect(front.struck).toBe(0);
 });
 
+test('each request goes on over a connection of its own: none is closed by the server just when it is used again', async () => {
+  let connections = 0;
+  behind.on('connection', () => {
+    connections += 1;
+  });
+  for (const body of ['one', 'two']) expect(await (await ask('/', body)).text()).toBe(body);
+  expect(connections).toBe(2);
+});
+
+test('what is asked below a path passes to whom that belongs, and meets the same storms', async () => {
+  const beside = createServer((_, answer) => answer.end('beside'));
+  beside.listen(0, '127.0.0.1');
+  await once(beside, 'listening');
+  const port = (server: Server) => (server.address() as AddressInfo).port;
+  const host = '127.0.0.1';
+  const both = await startStormFront({
+    to: { host, port: port(behind) },
+    paths: { '/mcp': { host, port: port(beside) } },
+  });
+  try {
+    const told = async (path: string) =>
+      (await fetch(`http://127.0.0.1:${both.port}${path}`, { method: 'POST' })).text();
+    expect([await told('/mcp'), await told('/tools/echo')]).toEqual(['beside', '']);
+    expect(asked).toEqual(['POST /tools/echo ']);
+    both.storm({ kind: 'status', status: 500 });
+    expect(await told('/mcp')).toContain('storm');
+  } finally {
+    await both.close();
+    beside.closeAllConnections();
+    beside.close();
+  }
+});
+
 test('a stream passes as it comes, and its end on either side is noticed on the other', async () => {
   const reader = (await ask('/stream')).body?.getReader();
   expect(new TextDecoder().decode((await reader?.read())?.value)).toBe('hello');

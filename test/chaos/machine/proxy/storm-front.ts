@@ -26,14 +26,23 @@ export interface StormFront {
   close(): Promise<void>;
 }
 
+/** What stands behind a front. */
+export interface StormFrontOptions {
+  readonly to: Address;
+  /** Who else gets the requests whose paths begin like this. */
+  readonly paths?: Readonly<Record<string, Address>>;
+}
+
 /** Starts a front in fair weather. */
-export async function startStormFront({ to }: { to: Address }): Promise<StormFront> {
+export async function startStormFront({ to: first, paths = {} }: StormFrontOptions): Promise<StormFront> {
   let storm: Storm | undefined;
   let struck = 0;
   const hanging = new Set<ServerResponse>();
-  const agent = new Agent({ keepAlive: true });
+  // A connection that was idle may be closed just when it is used again: in fair weather nothing breaks, on either side.
+  const agent = new Agent({ keepAlive: false });
   const server = createServer((asked, answer) => {
     if (storm !== undefined) struck += 1;
+    const [, to = first] = Object.entries(paths).find(([path]) => asked.url?.startsWith(path)) ?? [];
     switch (storm?.kind) {
       case undefined:
         return pass(asked, answer, { to, agent });
@@ -49,6 +58,7 @@ export async function startStormFront({ to }: { to: Address }): Promise<StormFro
   });
   // A long prompt on a slow wire takes its time.
   server.requestTimeout = 0;
+  server.keepAliveTimeout = 0;
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;

@@ -12,6 +12,8 @@ export interface Call {
   at: number;
   /** Of a tool's call the id of its step. */
   idempotency_key: string | null;
+  /** The id that its worker has given it: its row in the analytics has it, too. */
+  client_request_id: string | null;
   /** Of a model's call: messages, or items, in the request. It tells the steps of one response apart. */
   messages_count: number | null;
   /** The beginning of the last user message's text: it holds the response's marker. */

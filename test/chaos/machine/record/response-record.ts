@@ -52,8 +52,8 @@ export interface ResponseRecord {
   /** Who created it. */
   owner: string;
   /**
-   * The first line of the prompt's last user message, without its line end: unique in the run, and in no sub-agent's prompt. It
-   * tells which calls of the model are for this response.
+   * The first line of the prompt's last user message, without its line end: unique in the run. What an agent is told begins
+   * with it too, and a space and a name of its own follow. It tells which calls of the model are for this response, and where in it.
    */
   marker: string;
   request: ResponseRequest;

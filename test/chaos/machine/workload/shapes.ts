@@ -1,4 +1,5 @@
 /** What the responses of the workload do: scripts of the demo model, and the requests around them. */
+import { agentLines } from './agent-scripts.ts';
 import type { Random } from './random.ts';
 
 /** One response as it is to be asked for. */
@@ -30,6 +31,31 @@ function text(random: Random, most: number, slowest: number): string {
 function call(random: Random, marker: string, more: Record<string, unknown> = {}): string {
   const tool = random.pick(['get_weather', 'get_time', 'echo']);
   return `!call ${tool} ${JSON.stringify({ city: `${marker}/${random.integer(0, 0xff_ff_ff)}`, ...more })}`;
+}
+
+/** A line that calls a tool of the MCP server. */
+function mcpCall(random: Random, marker: string): string {
+  const tool = random.pick(['echo', 'echo', 'add', 'sleep', 'fail', 'measure'] as const);
+  const said = `${marker}/${random.integer(0, 0xff_ff_ff)}`;
+  const given = {
+    echo: { text: said },
+    add: { a: random.integer(0, 9), b: random.integer(0, 9) },
+    sleep: { ms: random.integer(50, 500), text: said },
+    fail: { why: said },
+    measure: {},
+  };
+  return `!call ${tool} ${JSON.stringify(given[tool])}`;
+}
+
+function agents(random: Random, marker: string, extra: Record<string, unknown>): Script {
+  const lines = agentLines({
+    random,
+    marker,
+    call: (more) => call(random, marker, more),
+    mcpCall: () => mcpCall(random, marker),
+  });
+  // To who is not shown what happens in them, agents are silent for long.
+  return { ...PLAIN, lines, extra, quietMs: 3_000, background: random.chance(0.2) };
 }
 
 /** Between a request of the SDK's default and one that asks for all there is. */
@@ -120,6 +146,15 @@ const SHAPES = {
     lines: [call(random, marker), call(random, marker), call(random, marker), '!turn', '!text 10 5'],
     extra: { max_tool_calls: random.integer(1, 2) },
   }),
+  agents: (random, marker) => agents(random, marker, {}),
+  'shown agents': (random, marker) => agents(random, marker, { include: ['tailrace.progress'] }),
+  mcp: (random, marker) => {
+    const turns = Array.from({ length: random.integer(1, 2) }, () => [
+      ...Array.from({ length: random.integer(1, 3) }, () => mcpCall(random, marker)),
+      '!turn',
+    ]);
+    return { ...PLAIN, lines: [...turns.flat(), text(random, 40, 10)], extra: { model: 'demo-mcp' }, quietMs: 500 };
+  },
 } as const satisfies Record<string, Writer>;
 
 /** The names of all shapes. */
@@ -148,6 +183,9 @@ export const WEIGHTS: Readonly<Record<ShapeName, number>> = {
   'failing upstream': 5,
   refused: 1,
   'capped tools': 2,
+  agents: 5,
+  'shown agents': 5,
+  mcp: 6,
 };
 
 /** A response of this shape. `marker` is in nobody else's prompt and arguments. */

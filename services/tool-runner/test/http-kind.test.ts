@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { ToolWork } from '@tailrace/bus';
-import { ApiError } from '@tailrace/protocol';
+import type { RegisteredHttpTool } from '@tailrace/registry';
+import { registeredHttpTool } from '@tailrace/registry/fixtures';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type HttpTool, HttpToolClient } from '../src/http-tool.ts';
+import { httpKind } from '../src/http/http-kind.ts';
+import { CALL_ID, delivery, never, STEP_ID, sealer, TRACE, toolCaller, toolWork } from './steps.ts';
 
 const MAX_OUTPUT_BYTES = 1_000;
-const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 
 interface Seen {
   request: IncomingMessage;
@@ -18,13 +18,10 @@ let server: Server;
 let url: string;
 let answer: (out: ServerResponse, seen: Seen) => void;
 let requests: Seen[] = [];
-const client = new HttpToolClient({
-  connectMs: 1_000,
-  maxOutputBytes: MAX_OUTPUT_BYTES,
-  connections: 4,
-  attempts: 3,
-  backoffMs: 10,
-});
+const kind = httpKind(
+  { connectMs: 1_000, maxOutputBytes: MAX_OUTPUT_BYTES, maxHeaderBytes: 2_000, connections: 4 },
+  sealer,
+);
 
 beforeAll(async () => {
   server = createServer((request, out) => {
@@ -43,35 +40,21 @@ beforeAll(async () => {
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/look`;
 });
 afterAll(async () => {
-  await client.close();
+  await kind.close();
   server.closeAllConnections();
   server.close();
 });
 
-const work = (text: string): ToolWork => ({
-  kind: 'tool_call',
-  responseId: '0190a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b',
-  stepId: '0190a1b2-c3d4-7000-8000-000000000001',
-  attempt: 1,
-  tool: 'look',
-  arguments: text,
-  correlationId: TRACE,
-});
-
-const tool = (change: Partial<HttpTool> = {}): HttpTool => ({
-  url,
-  headers: {},
-  timeoutMs: 10_000,
-  idempotent: false,
-  ...change,
-});
+const tool = (change: Partial<RegisteredHttpTool> = {}) =>
+  registeredHttpTool('look', { url, timeoutMs: 10_000, ...change });
 
 /** Calls the tool with these arguments, answered so. */
-async function call(text: string, answering: typeof answer, of: HttpTool | undefined = tool()) {
+async function call(text: string, answering: typeof answer, of = tool(), change: Parameters<typeof toolWork>[2] = {}) {
   answer = answering;
   requests = [];
-  const { outcome, calls } = await client.call(work(text), of, new AbortController().signal);
-  return { outcome, measure: calls.at(-1), calls };
+  const told = delivery();
+  const { outcome, calls } = await toolCaller([kind], [of]).run(toolWork('look', text, change), told, never);
+  return { outcome, measure: calls.at(-1), calls, said: told.said };
 }
 
 const ok =
@@ -84,9 +67,11 @@ const ok =
 describe('a call', () => {
   test('posts the arguments as they are, with the headers of the tool and of the step', async () => {
     const text = '{ "at":  1.0 }';
-    const { outcome, measure } = await call(text, ok('{"seen": true}'), tool({ headers: { 'X-Own': 'own' } }));
+    const headers = { 'X-Own': sealer.seal('own') };
+    const { outcome, measure } = await call(text, ok('{"seen": true}'), tool({ headers }));
     expect(outcome).toEqual({ result: { output: '{"seen": true}' } });
-    expect(measure).toEqual({ tool: 'look', status: 200, durationMs: expect.any(Number), errorCode: null });
+    const mark = { id: CALL_ID, startedAt: 0 };
+    expect(measure).toEqual({ mark, tool: 'look', status: 200, durationMs: expect.any(Number), errorCode: null });
     const [seen, more] = requests;
     expect(more).toBeUndefined();
     expect(seen?.body).toBe(text);
@@ -96,7 +81,8 @@ describe('a call', () => {
       headers: {
         'x-own': 'own',
         'content-type': 'application/json',
-        'idempotency-key': '0190a1b2-c3d4-7000-8000-000000000001',
+        'idempotency-key': STEP_ID,
+        'x-client-request-id': CALL_ID,
         traceparent: expect.stringMatching(new RegExp(`^00-${TRACE}-[0-9a-f]{16}-01$`)),
       },
     });
@@ -119,12 +105,40 @@ describe('a failure is an outcome', () => {
   test.each(['{', '[1]', '"text"', 'null', '7', '{"a":1} and more'])(
     'arguments that are no object: %s',
     async (text) => {
-      const { outcome, measure } = await call(text, ok('never'));
+      const { outcome, calls, said } = await call(text, ok('never'));
       expect(outcome).toMatchObject({ error: { code: 'tool_invalid_arguments' } });
-      expect(measure).toMatchObject({ status: null, errorCode: 'tool_invalid_arguments' });
-      expect(requests).toEqual([]);
+      expect({ calls, said, requests }).toEqual({ calls: [], said: [], requests: [] });
     },
   );
+
+  test('arguments that do not fit the schema', async () => {
+    const parameters = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
+    const { outcome, calls, said } = await call('{"town": "Bern"}', ok('never'), tool(), { parameters });
+    const message = "The arguments do not match the schema of the tool: the object must have required property 'city'.";
+    expect(outcome).toEqual({ error: { code: 'tool_arguments_mismatch', message } });
+    expect({ calls, said, requests }).toEqual({ calls: [], said: [], requests: [] });
+  });
+
+  test('a secret of its own that a tool repeats is blotted out, in outputs and in errors', async () => {
+    const secret = tool({ headers: { authorization: sealer.seal('Bearer sk-very-secret') } });
+    const said = 'I know sk-very-secret and Bearer sk-very-secret.';
+    expect((await call('{}', ok(said, 'text/plain'), secret)).outcome).toEqual({
+      result: { output: 'I know *** and ***.' },
+    });
+    const { outcome } = await call('{}', (out) => out.writeHead(401).end(said), secret);
+    expect(JSON.stringify(outcome)).not.toContain('secret');
+  });
+
+  test('headers that are too large', async () => {
+    const { outcome } = await call('{}', (out) => out.writeHead(200, { 'x-long': 'x'.repeat(3_000) }).end());
+    expect(outcome).toMatchObject({ error: { code: 'tool_invalid_answer' } });
+  });
+
+  test('a redirect is not followed, wherever it leads', async () => {
+    const { outcome } = await call('{}', (out) => out.writeHead(302, { location: '/elsewhere' }).end());
+    expect(outcome).toMatchObject({ error: { code: 'tool_http_error' } });
+    expect(requests).toHaveLength(1);
+  });
 
   test.each([301, 400, 404, 500])('the status %i, with the beginning of the body', async (status) => {
     const { outcome, measure } = await call('{}', (out) => out.writeHead(status).end('because'.padEnd(900, '!')));
@@ -172,16 +186,10 @@ describe('a failure is an outcome', () => {
   });
 
   test('a tool that is not registered any more', async () => {
-    const { outcome, calls } = await client.call(
-      work('{}'),
-      new ApiError('tool_unavailable', { name: 'look' }),
-      new AbortController().signal,
-    );
+    const { outcome, calls } = await toolCaller([kind], []).run(toolWork('look', '{}'), delivery(), never);
     const message = "The tool 'look' is not registered any more.";
     expect(outcome).toEqual({ error: { code: 'tool_unavailable', message } });
-    expect(calls).toEqual([
-      { tool: 'look', status: null, durationMs: expect.any(Number), errorCode: 'tool_unavailable' },
-    ]);
+    expect(calls).toEqual([]);
   });
 });
 
@@ -189,7 +197,8 @@ test('a process that stops gives the call up: it is nobody’s outcome', async (
   const stopping = new AbortController();
   const reason = new Error('stopping');
   answer = () => stopping.abort(reason);
-  await expect(client.call(work('{}'), tool(), stopping.signal)).rejects.toBe(reason);
+  const running = toolCaller([kind], [tool()]).run(toolWork('look', '{}'), delivery(), stopping.signal);
+  await expect(running).rejects.toBe(reason);
 });
 
 describe('a tool that may be called again', () => {

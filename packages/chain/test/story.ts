@@ -1,0 +1,112 @@
+/** A response told by hand: what its models answer and its tools come to, one entry of the journal after the other. */
+import type { ErrorInfo, UnnumberedEvent } from '@tailrace/protocol';
+import {
+  type AcceptedRequest,
+  begin,
+  type CheckArguments,
+  type McpServer,
+  type ModelStep,
+  project,
+  type RecordedItem,
+  recordOutcome,
+  type Scope,
+  type Step,
+  type StepOutcome,
+  type ToolResult,
+  type ToolStep,
+  type Transition,
+} from '../src/index.ts';
+import { recordOf, stepId } from './chains.ts';
+
+type ItemMaker = (step: string, position: number) => RecordedItem;
+
+/** See the file's head. */
+export class Story {
+  now: Transition;
+  #time = 1_700_000_000_000;
+  readonly #turn: number;
+  readonly #check: CheckArguments;
+
+  constructor(
+    request: AcceptedRequest,
+    { turn = 0, check = () => null }: { turn?: number; check?: CheckArguments } = {},
+  ) {
+    this.#turn = turn;
+    this.#check = check;
+    const { entries: _entries, nextEvent: _next, ...fresh } = recordOf(request);
+    this.now = begin(fresh, this.#context([]));
+  }
+
+  get chain(): readonly Step[] {
+    return this.now.chain;
+  }
+
+  get events(): UnnumberedEvent[] {
+    const { record, chain } = this.now;
+    return project(record, chain, record.entries - 1);
+  }
+
+  /** The model call that is open in a scope. */
+  model(scope: Scope = null): ModelStep {
+    const step = this.chain.findLast((each) => each.kind === 'model_call' && each.parentStepId === scope);
+    if (step?.kind !== 'model_call') throw new Error('no model is called there');
+    return step;
+  }
+
+  /** The call of that name, the last one; of a list, the label. */
+  tool(name: string): ToolStep {
+    const step = this.chain.findLast((each) => each.kind === 'tool_call' && each.request.tool === name);
+    if (step?.kind !== 'tool_call') throw new Error(`nobody has called ${name}`);
+    return step;
+  }
+
+  /** The open model call of a scope is answered. */
+  answer(items: ItemMaker[], scope: Scope = null, error: ErrorInfo | null = null): this {
+    const step = this.model(scope);
+    const result = {
+      items: items.map((make, position) => make(step.id, position)),
+      finish: 'stop' as const,
+      usage: null,
+    };
+    const { nextEvent } = this.now.record;
+    return this.#record(step, { kind: 'model_call', result, error, nextEvent, events: 0 });
+  }
+
+  /** A call comes to something. */
+  end(name: string, outcome: ToolResult | ErrorInfo): this {
+    const told = 'code' in outcome ? { error: outcome } : { result: outcome };
+    return this.#record(this.tool(name), { kind: 'tool_call', outcome: told });
+  }
+
+  /** Time passes. */
+  later(ms: number): this {
+    this.#time += ms;
+    return this;
+  }
+
+  #record(step: Step, report: StepOutcome): this {
+    const { record, chain } = this.now;
+    const told = { ...report, stepId: step.id, attempt: 1, startedAt: 0 };
+    const next = recordOutcome(record, chain, told, this.#context(chain));
+    if (!next) throw new Error('there is nothing to record');
+    this.now = next;
+    return this;
+  }
+
+  #context(chain: readonly Step[]) {
+    let made = chain.length;
+    const newId = () => stepId(++made, this.#turn);
+    return { now: this.#time, newId, checkArguments: this.#check };
+  }
+}
+
+/** An MCP server. */
+export const server = (label: string, fields: Partial<McpServer> = {}): McpServer => ({
+  label,
+  description: null,
+  at: { url: `https://${label}.example/mcp`, headers: {} },
+  allowed_tools: null,
+  require_approval: 'never',
+  inner: false,
+  ...fields,
+});

@@ -1,0 +1,133 @@
+import { createHash } from 'node:crypto';
+import { ApiError } from '@tailrace/protocol';
+import type { ErrorObject, ValidateFunction } from 'ajv';
+import { LRUCache } from 'lru-cache';
+import { runWithin, TookTooLong } from './bounded-run.ts';
+import { compile, type Schema, UnusableSchema } from './dialect.ts';
+
+/** Bounds of the checks of a process. */
+export interface ToolArgumentsOptions {
+  /** The most compiled schemas that are kept. */
+  schemas?: number;
+  /** The most characters that a schema may have, as JSON. */
+  schemaChars?: number;
+  /** The most characters that all of the kept ones may have: strangers' servers bring schemas along. */
+  keptChars?: number;
+  /** Milliseconds for compiling a schema, and for checking arguments against it. Tried twice: the machine may have been busy. */
+  ms?: number;
+}
+
+/** Arguments that a tool can be called with. */
+export interface CheckedArguments {
+  /** As the model wrote them; `{}` when it wrote nothing. */
+  text: string;
+  value: Record<string, unknown>;
+}
+
+/** Milliseconds for which a schema that took too long is not looked at again. */
+const AVOIDED_MS = 60_000;
+
+/** The most mismatches that one error tells of. */
+const TOLD = 5;
+
+/** Checks what models write against what tools take. */
+export class ToolArguments {
+  readonly #schemaChars: number;
+  readonly #ms: number;
+  readonly #compiled: LRUCache<string, ValidateFunction | UnusableSchema | TookTooLong>;
+
+  constructor(options: ToolArgumentsOptions = {}) {
+    const { schemas = 1_000, schemaChars = 256 * 1024, keptChars = 8 * 1024 * 1024, ms = 1_000 } = options;
+    this.#schemaChars = schemaChars;
+    this.#ms = ms;
+    this.#compiled = new LRUCache({ max: schemas, maxSize: keptChars });
+  }
+
+  /**
+   * The arguments in `text`, if they are an object that `schema` allows. Null allows any.
+   * @throws ApiError `tool_invalid_arguments`, `tool_arguments_mismatch`, `tool_schema_unusable`
+   */
+  check(text: string, schema: Schema | null): CheckedArguments {
+    const checked = parse(text);
+    if (schema === null) return checked;
+    try {
+      const { key, validate } = this.#validatorOf(schema);
+      if (!this.#within(key, () => validate(checked.value))) {
+        throw new ApiError('tool_arguments_mismatch', { reason: mismatches(validate.errors ?? []) });
+      }
+      return checked;
+    } catch (error) {
+      if (!(error instanceof UnusableSchema) && !(error instanceof TookTooLong)) throw error;
+      throw new ApiError('tool_schema_unusable', { reason: error.message }, { cause: error });
+    }
+  }
+
+  #validatorOf(schema: Schema): { key: string; validate: ValidateFunction } {
+    const json = JSON.stringify(schema);
+    if (json.length > this.#schemaChars) throw new UnusableSchema(`it is larger than ${this.#schemaChars} characters`);
+    const key = createHash('sha256').update(json).digest('base64');
+    const known = this.#compiled.get(key) ?? this.#within(key, () => compiled(schema));
+    this.#compiled.set(key, known, { noUpdateTTL: true, size: json.length });
+    if (typeof known === 'function') return { key, validate: known };
+    throw known;
+  }
+
+  #within<T>(key: string, work: () => T): T {
+    try {
+      return runWithin(this.#ms, work);
+    } catch (error) {
+      if (!(error instanceof TookTooLong)) throw error;
+    }
+    try {
+      return runWithin(this.#ms, work);
+    } catch (error) {
+      if (error instanceof TookTooLong) this.#compiled.set(key, error, { ttl: AVOIDED_MS, size: 1 });
+      throw error;
+    }
+  }
+}
+
+/** Why it cannot be used is remembered as well. */
+function compiled(schema: Schema): ValidateFunction | UnusableSchema {
+  try {
+    return compile(schema);
+  } catch (error) {
+    if (error instanceof UnusableSchema) return error;
+    throw error;
+  }
+}
+
+function parse(text: string): CheckedArguments {
+  if (text.trim() === '') return { text: '{}', value: {} };
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ApiError('tool_invalid_arguments', { reason }, { cause: error });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ApiError('tool_invalid_arguments', { reason: 'it is something else' });
+  }
+  return { text, value: value as Record<string, unknown> };
+}
+
+function mismatches(errors: readonly ErrorObject[]): string {
+  const told = errors
+    .slice(0, TOLD)
+    .map((error) => `${place(error)} ${error.message ?? error.keyword}${detail(error)}`);
+  const more = errors.length - told.length;
+  return `${told.join('; ')}${more > 0 ? `; and ${more} more` : ''}`;
+}
+
+function place({ instancePath }: ErrorObject): string {
+  return instancePath === '' ? 'the object' : instancePath;
+}
+
+/** What the library leaves out of its messages, and a model needs. */
+function detail({ keyword, params }: ErrorObject): string {
+  if (keyword === 'additionalProperties') return ` (${String(params.additionalProperty)})`;
+  if (keyword === 'enum') return ` ${JSON.stringify(params.allowedValues)}`;
+  if (keyword === 'const') return ` ${JSON.stringify(params.allowedValue)}`;
+  return '';
+}

@@ -1,0 +1,28 @@
+/** How many compiled schemas are kept, told by how often they are compiled. */
+import { beforeEach, expect, test, vi } from 'vitest';
+import type * as dialect from '../src/dialect.ts';
+import { ToolArguments } from '../src/tool-arguments.ts';
+
+const compiled: unknown[] = [];
+vi.mock('../src/dialect.ts', async (original) => {
+  const own = await original<typeof dialect>();
+  const compile = (schema: dialect.Schema) => {
+    compiled.push(schema.title);
+    return own.compile(schema);
+  };
+  return { ...own, compile };
+});
+beforeEach(() => {
+  compiled.length = 0;
+});
+
+const schema = (title: string) => ({ title, description: 'x'.repeat(100) });
+
+test.each([
+  ['so many', { schemas: 2 }],
+  ['so many characters', { keptChars: 2 * JSON.stringify(schema('a')).length }],
+])('%s are kept, those that were used last', (_, options) => {
+  const checks = new ToolArguments(options);
+  for (const title of ['a', 'b', 'a', 'c', 'a', 'b']) checks.check('{}', schema(title));
+  expect(compiled).toEqual(['a', 'b', 'c', 'b']);
+});

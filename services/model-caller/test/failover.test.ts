@@ -1,0 +1,204 @@
+import type { ModelWork, UpstreamCall } from '@tailrace/bus';
+import type { Prompt } from '@tailrace/chain';
+import { EMPTY_LOG } from '@tailrace/log';
+import { newId } from '@tailrace/protocol';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { type FailingUpstreams, startFailingUpstreams, WAYS } from '../../../test/e2e/failing-upstreams.ts';
+import { DIALECTS } from '../src/dialect.ts';
+import { type Answer, type CallPolicy, callModel } from '../src/model-call.ts';
+import type { OutputOp } from '../src/model-op.ts';
+import type { Candidate, Upstreams } from '../src/routing/upstreams.ts';
+import { startUpstream, streams, type UpstreamServer } from './upstream-server.ts';
+import { candidate, testClient, testRouter, unheard, upstreams } from './upstreams.ts';
+
+const client = testClient();
+let failing: FailingUpstreams;
+beforeAll(async () => {
+  failing = await startFailingUpstreams();
+});
+afterAll(async () => {
+  await failing.close();
+  await client.close();
+});
+
+let server: UpstreamServer;
+afterEach(() => server.close());
+
+const IMPATIENT = { connectMs: 200, firstTokenMs: 300, idleMs: 200, totalMs: 10_000 };
+const SECRET = 'sk-broken-secret';
+const never = new AbortController().signal;
+const text = (content: string) => ({ choices: [{ delta: { content } }] });
+const stop = { choices: [{ delta: {}, finish_reason: 'stop' }], usage: { prompt_tokens: 7, completion_tokens: 3 } };
+
+const PROMPT: Prompt = {
+  instructions: null,
+  items: [],
+  tools: [],
+  tool_choice: null,
+  permitted: null,
+  parallel_tool_calls: null,
+  max_output_tokens: null,
+  temperature: null,
+  top_p: null,
+  presence_penalty: null,
+  frequency_penalty: null,
+  top_logprobs: null,
+  format: null,
+  verbosity: null,
+  effort: null,
+  summary: null,
+  encrypted_reasoning: false,
+  obfuscate: false,
+  service_tier: null,
+  prompt_cache_key: null,
+  safety_identifier: null,
+  user: null,
+};
+
+const policy = (fields: Partial<CallPolicy> = {}): CallPolicy => ({
+  upstream: client,
+  router: testRouter(),
+  announce: unheard,
+  attempts: 1,
+  backoffMs: 1,
+  maxBackoffMs: 10,
+  seal: String,
+  ...fields,
+});
+
+const broken = (url: string, fields: Partial<Candidate> = {}) =>
+  candidate(url, {
+    target: { baseUrl: url, apiKey: SECRET, model: 'up', dialect: DIALECTS.chat },
+    timeouts: IMPATIENT,
+    ...fields,
+  });
+const good = (fields: Partial<Candidate> = {}) =>
+  candidate(server.url, { priority: 1, timeouts: IMPATIENT, ...fields });
+
+/** What becomes of a call; an answer that begins anew is not what clients see. */
+async function call(at: Upstreams, fields: Partial<CallPolicy> = {}, signal = never) {
+  const work: ModelWork = {
+    kind: 'model_call',
+    responseId: newId(Date.now()),
+    stepId: newId(Date.now()),
+    attempt: 1,
+    model: 'm',
+    prompt: PROMPT,
+    log: EMPTY_LOG,
+    outputIndex: 0,
+    agent: null,
+    heldBack: [],
+    takeover: false,
+    correlationId: 'c',
+  };
+  const calls: UpstreamCall[] = [];
+  const told: OutputOp[] = [];
+  const begun: OutputOp[][] = [];
+  const sink = {
+    apply: (op: OutputOp) => void told.push(op),
+    ready: async () => undefined,
+    restart: () => void begun.push(told.splice(0)),
+  };
+  const answer: Answer = await callModel({ policy: policy(fields), work, upstreams: at, sink, calls, signal });
+  return { answer, calls, told, begun };
+}
+
+describe('an upstream that fails before the first token is not seen', () => {
+  test.each(WAYS)('%s', async (way) => {
+    server = await startUpstream(streams(text('hello'), stop, '[DONE]'));
+    const price = { input: 1_000_000, cachedInput: 0, output: 2_000_000 };
+    const { answer, calls, told, begun } = await call(upstreams(broken(failing.url(way)), good({ price })));
+    expect(answer).toMatchObject({ error: null, finish: 'stop', usage: { total_tokens: 10 } });
+    expect(told).toEqual([{ type: 'text', text: 'hello' }]);
+    expect(begun.flat()).toEqual([]);
+    expect(calls).toMatchObject([
+      { errorCode: expect.stringMatching(/^upstream_/), firstTokenMs: null, cost: null, inputTokens: null },
+      { errorCode: null, status: 200, firstTokenMs: expect.any(Number), cost: 13 },
+    ]);
+    expect(server.asked).toHaveLength(1);
+  });
+
+  test('and where all fail, the reason is told without a key', async () => {
+    server = await startUpstream();
+    const { answer, calls } = await call(
+      upstreams(broken(failing.url('a 500')), broken(failing.url('a 401'), { priority: 1 })),
+    );
+    expect(answer.error).toMatchObject({ code: 'upstream_error', message: expect.stringContaining('401') });
+    expect(JSON.stringify([answer.error?.message, calls])).not.toContain(SECRET);
+    expect(answer.error?.message).toContain('Incorrect API key provided: ***');
+  });
+
+  test('and is asked again when nobody else is left', async () => {
+    server = await startUpstream(
+      ({ response }) => void response.writeHead(503).end(),
+      streams(text('hello'), stop, '[DONE]'),
+    );
+    const { answer, calls } = await call(upstreams(broken(failing.url('a 401')), good()), { attempts: 2 });
+    expect(answer.error).toBeNull();
+    expect(calls.map(({ status }) => status)).toEqual([401, 503, 200]);
+  });
+});
+
+describe('what another upstream would not mend', () => {
+  test('a request that is refused', async () => {
+    server = await startUpstream(({ response }) => void response.writeHead(422).end('{"error":"too rude"}'));
+    const { answer, calls } = await call(upstreams(good(), broken(failing.url('a 500'), { priority: 2 })));
+    expect(answer.error?.message).toBe('The model server answered 422: too rude');
+    expect(calls).toHaveLength(1);
+  });
+
+  test('an answer that has begun is the same upstream’s to go on with', async () => {
+    const other = await startUpstream(streams(text('other'), stop, '[DONE]'));
+    server = await startUpstream(streams(text('hel')), streams(text('hello'), stop, '[DONE]'));
+    const { answer, calls, told, begun } = await call(upstreams(good(), candidate(other.url, { priority: 2 })), {
+      attempts: 2,
+    });
+    expect(answer.error).toBeNull();
+    expect([begun.flat(), told]).toEqual([[{ type: 'text', text: 'hel' }], [{ type: 'text', text: 'hello' }]]);
+    expect(calls.map(({ errorCode }) => errorCode)).toEqual(['upstream_cut', null]);
+    expect(other.asked).toEqual([]);
+    await other.close();
+  });
+});
+
+describe('time', () => {
+  test('to connect is bounded by itself', async () => {
+    server = await startUpstream();
+    const timeouts = { ...IMPATIENT, connectMs: 100, firstTokenMs: 10_000 };
+    const { answer } = await call(upstreams(broken(failing.url('a connection that is never made'), { timeouts })));
+    expect(answer.error).toMatchObject({ code: 'upstream_unreachable', message: expect.stringContaining('Connect') });
+  });
+
+  test('that a model takes to think is not idle; what it takes between two tokens is', async () => {
+    const idle = { ...IMPATIENT, firstTokenMs: 5_000, idleMs: 100 };
+    server = await startUpstream(({ response }) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
+      setTimeout(() => response.write(`data: ${JSON.stringify(text('hello'))}\n\n`), 300);
+    });
+    const { answer, told } = await call(upstreams(good({ timeouts: idle })));
+    expect(told).toEqual([{ type: 'text', text: 'hello' }]);
+    expect(answer.error).toMatchObject({ code: 'upstream_timeout', message: expect.stringContaining('100 ms') });
+  });
+
+  test('for everything together is bounded, however much comes', async () => {
+    server = await startUpstream(({ response }) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      const more = setInterval(() => response.write(`data: ${JSON.stringify(text('x'))}\n\n`), 20);
+      response.once('close', () => clearInterval(more));
+    });
+    const { answer, calls } = await call(upstreams(good({ timeouts: { ...IMPATIENT, totalMs: 200 } })), {
+      attempts: 3,
+    });
+    expect(answer.error).toMatchObject({ code: 'upstream_timeout', message: expect.stringContaining('200 ms') });
+    expect(calls).toHaveLength(1);
+  });
+});
+
+test('an upstream that fails again and again is left alone', async () => {
+  server = await startUpstream(streams(text('hello'), stop, '[DONE]'));
+  const router = testRouter({ restMs: 60_000, maxRestMs: 60_000 });
+  const at = upstreams(broken(failing.url('no JSON')), good());
+  const before = failing.asked('no JSON');
+  for (let each = 0; each < 5; each += 1) expect((await call(at, { router })).answer.error).toBeNull();
+  expect(failing.asked('no JSON') - before).toBe(3);
+});

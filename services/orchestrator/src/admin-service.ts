@@ -1,0 +1,73 @@
+/** Takes changes of the registry from gateways, and answers when they are committed and published. */
+import type { Msg } from '@nats-io/nats-core';
+import { ADMIN_SUBJECT, encodeMessage, type Reply } from '@tailrace/bus';
+import { ApiError } from '@tailrace/protocol';
+import { type AdminChange, ForeignCommand, openCommand } from '@tailrace/registry';
+import { applyChange } from './admin-changes.ts';
+import type { OrchestratorContext } from './context.ts';
+import type { RegistryPublisher } from './registry-publisher.ts';
+
+/** The most changes that wait for each other in one process. */
+const MOST_WAITING = 256;
+
+/** Serves until it is stopped; one orchestrator answers each request. */
+export function serveAdmin(context: OrchestratorContext, registry: RegistryPublisher): { stop(): Promise<void> } {
+  const waiting = new Set<Promise<void>>();
+  const subscription = context.bus.nc.subscribe(ADMIN_SUBJECT, {
+    queue: 'orchestrators',
+    callback: (error, message) => {
+      if (error) return;
+      if (waiting.size >= MOST_WAITING) {
+        message.respond(encodeMessage(refusal(new ApiError('overloaded'))));
+        return;
+      }
+      const answered = answer(context, registry, message).finally(() => waiting.delete(answered));
+      waiting.add(answered);
+    },
+  });
+  return {
+    async stop() {
+      await subscription.drain();
+      await Promise.all(waiting);
+    },
+  };
+}
+
+async function answer(context: OrchestratorContext, registry: RegistryPublisher, message: Msg): Promise<void> {
+  const reply = await carryOut(context, registry, message.data);
+  if (reply) message.respond(encodeMessage(reply));
+}
+
+/** @returns undefined for what nobody waits for. */
+async function carryOut(
+  { database, sealer, log }: OrchestratorContext,
+  registry: RegistryPublisher,
+  bytes: Uint8Array,
+): Promise<Reply | undefined> {
+  try {
+    const { change, expiresAt, correlationId } = openCommand(sealer, bytes);
+    if (expiresAt < Date.now()) return undefined;
+    const existed = await applyChange(database, sealer, change);
+    log.info({ correlation_id: correlationId, change: change.do, name: nameOf(change) }, 'the registry was changed');
+    await registry.publish();
+    return { accepted: true, existed };
+  } catch (error) {
+    if (error instanceof ApiError) return refusal(error);
+    if (error instanceof ForeignCommand) {
+      log.warn({ err: error }, 'a change of the registry was refused');
+      const reason = 'the orchestrators have another TAILRACE_SECRET_KEY than this gateway';
+      return refusal(new ApiError('unavailable', { reason }));
+    }
+    log.error({ err: error }, 'a change of the registry failed');
+    return refusal(new ApiError('unavailable', { reason: 'the change could not be stored and published' }));
+  }
+}
+
+function refusal(error: ApiError): Reply {
+  return { accepted: false, error: error.info, param: error.param };
+}
+
+function nameOf(change: AdminChange): string {
+  if ('key' in change) return change.key.name;
+  return 'entry' in change ? change.entry.name : change.name;
+}
