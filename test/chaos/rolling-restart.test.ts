@@ -14,8 +14,8 @@ let balancer: Balancer;
 beforeAll(async () => {
   stack = await testStack({
     replicas: { gateway: 2, orchestrator: 2, modelCaller: 2, toolRunner: 2 },
-    // Shorter than the streams below: some are cut off with their gateway.
-    env: { DRAIN_MS: '500' },
+    // Whoever waits for an answer gets it; the streams take longer, and some are cut off with their gateway.
+    env: { DRAIN_MS: '4000' },
   });
   balancer = await startBalancer(stack.gateways);
 });
@@ -27,16 +27,19 @@ afterAll(async () => {
 /** The client as it is, with its own retries. */
 const client = () => new OpenAI({ baseURL: `${balancer.url}/v1`, apiKey: stack.apiKey });
 
-const input = () =>
-  script('!call get_weather {"city":"Paris","_ms":100}', '!turn', '!reasoning 3 5', '!text 60 25').text;
+/** A tool loop whose last answer takes so many milliseconds. */
+const input = (ms: number) =>
+  script('!call get_weather {"city":"Paris","_ms":100}', '!turn', '!reasoning 3 5', `!text ${ms / 25} 25`).text;
+const SHORT_MS = 250;
+const LONG_MS = 6_000;
 
 async function blocking(openai: OpenAI): Promise<void> {
-  const response = await openai.responses.create({ model: 'demo', input: input() });
+  const response = await openai.responses.create({ model: 'demo', input: input(SHORT_MS) });
   expect(response.status).toBe('completed');
 }
 
 async function polled(openai: OpenAI): Promise<void> {
-  let response = await openai.responses.create({ model: 'demo', input: input(), background: true });
+  let response = await openai.responses.create({ model: 'demo', input: input(SHORT_MS), background: true });
   while (response.status === 'queued' || response.status === 'in_progress') {
     response = await openai.responses.retrieve(response.id);
   }
@@ -48,7 +51,7 @@ async function streamed(openai: OpenAI): Promise<number> {
   const events: ResponseStreamEvent[] = [];
   let id = '';
   let attaches = 0;
-  let stream = await openai.responses.create({ model: 'demo', input: input(), stream: true });
+  let stream = await openai.responses.create({ model: 'demo', input: input(LONG_MS), stream: true });
   for (;;) {
     try {
       for await (const event of stream) {
@@ -97,6 +100,7 @@ test('a rolling restart of everything, twice, under load', { timeout: 180_000 },
   });
   await Promise.all([rolled, ...load]);
   console.info(`rolling restart: ${JSON.stringify(done)}`);
-  expect(Math.min(done.blocking, done.polled, done.streamed)).toBeGreaterThan(CLIENTS);
+  expect(Math.min(done.blocking, done.polled)).toBeGreaterThan(CLIENTS);
+  expect(done.streamed).toBeGreaterThanOrEqual(CLIENTS / 3);
   expect(done.attaches).toBeGreaterThan(0);
 });
