@@ -18,6 +18,11 @@ afterAll(() => stack.stop());
 const cancel = (id: string, gateway = 0) =>
   stack.fetch(`/v1/responses/${id}/cancel`, { method: 'POST', body: '{}', gateway });
 
+/** The calls of tools whose request contains `marker`. */
+async function toolCalls(marker: string) {
+  return (await callsWith(stack, marker)).filter(({ kind }) => kind === 'tool');
+}
+
 /** Follows a response and cancels it once `when` is true of what has come. */
 async function followAndCancel(text: string, when: (frames: readonly string[]) => boolean) {
   let asked: Promise<Response> | undefined;
@@ -83,9 +88,20 @@ describe('a response whose tools are running', () => {
   test('lets go of them; their outputs stay open', async () => {
     const city = `city-${crypto.randomUUID()}`;
     const { text } = script('!say Wait.', `!call get_weather {"city":"${city}","_hang":true}`, '!turn', '!text 3');
-    const { stream } = await followAndCancel(text, (frames) =>
-      frames.some((frame) => frame.includes('function_call_output')),
-    );
+    let id = '';
+    const cancelWhenCalled = async () => {
+      // Its output is announced when the call is handed out, so the call itself may be a moment later.
+      await eventually('the tool is called', async () => (await toolCalls(city)).length > 0);
+      expect((await cancel(id, 1)).status).toBe(200);
+    };
+    const [stream] = await Promise.all([
+      follow(stack, text, {
+        onFrame: (_frames, created) => {
+          id = created;
+        },
+      }),
+      cancelWhenCalled(),
+    ]);
     const response = await expectWhole(stack, stream);
     expect(response.status).toBe('cancelled');
     expect(response.output).toMatchObject([
@@ -100,7 +116,7 @@ describe('a response whose tools are running', () => {
     expect(rows.map((row) => row.state)).toEqual(['completed', 'canceled']);
     await eventually(
       'the tool noticed',
-      async () => (await callsWith(stack, city)).some((call) => call.kind === 'tool' && call.closed_at !== null),
+      async () => (await toolCalls(city)).every((call) => call.closed_at !== null),
       2_000,
     );
   });
