@@ -3,7 +3,6 @@ import { mkdtempSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Role } from '@tailrace/cli';
 import type { CrashPoint } from '@tailrace/service';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Recorder, startRecorder } from '../e2e/recorder.ts';
@@ -21,6 +20,8 @@ const armory = mkdtempSync(join(tmpdir(), 'tailrace-crash-'));
 type StepPoint = Exclude<CrashPoint, `${string}-create-${string}` | `${string}-cancel-commit` | 'after-tool-begin'>;
 const ROLES = ['orchestrator', 'model-caller', 'tool-runner'] as const;
 const PROGRESS = { body: { include: ['tailrace.progress'] } };
+/** What the innermost agents say: for long enough that all of them are at it at once. */
+const TALKING = ['!text 75 20'];
 
 let stack: TestStack;
 let recorder: Recorder;
@@ -28,9 +29,9 @@ let recorder: Recorder;
 beforeAll(async () => {
   recorder = await startRecorder();
   stack = await testStack({
-    replicas: { gateway: 2, orchestrator: 2, modelCaller: 2, toolRunner: 2 },
+    replicas: { orchestrator: 2, modelCaller: 2, toolRunner: 2 },
     restart: true,
-    env: { CRASH_DIR: armory },
+    env: { CRASH_DIR: armory, ACK_WAIT_MS: '1000' },
     config: agentConfig(recorder.url),
   });
   recorder.forwardTo(stack.demoModelUrl);
@@ -43,12 +44,15 @@ afterAll(async () => {
 
 /** What the client pieced together is what an uninterrupted client would have seen, and it is whole. */
 async function expectSound(followed: Followed) {
-  const whole = await readFrames(await stack.fetch(`/v1/responses/${followed.id}?stream=true`, { gateway: 1 }));
+  const whole = await readFrames(await stack.fetch(`/v1/responses/${followed.id}?stream=true`));
   expect(followed.frames).toEqual(whole.frames);
   return expectWhole(stack, followed);
 }
 
-const allReady = () => Promise.all(ROLES.flatMap((role) => [stack.ready(role, 0), stack.ready(role, 1)]));
+/** The calls of a script's models and tools that are under way. */
+const open = async (marker: string) => (await callsWith(stack, marker)).filter((call) => call.closed_at === null);
+
+const allReady = () => Promise.all(ROLES.flatMap((role) => [stack.start(role, 0), stack.start(role, 1)]));
 
 const ANALYST = 'analyst(demo, reader(demo, look, demo), demo)';
 const RESEARCHER = `researcher(demo, ${ANALYST}, ${ANALYST}, demo)`;
@@ -81,35 +85,24 @@ describe.each([
   ['hidden', {}],
   ['shown', PROGRESS],
 ] as [string, FollowOptions][])('agents that are %s', (_, options) => {
-  test.each([
-    ['model-caller', ['!text 100 20']],
-    ['orchestrator', ['!text 100 20']],
-  ] as [Role, string[]][])('kill -9 of a %s while four of them talk', async (role, last) => {
-    const { text, marker, modelCalls } = threeLevels(last);
+  test('kill -9 of a model-caller while four of them talk', async () => {
+    const { text, marker, modelCalls } = threeLevels(TALKING);
     const following = follow(stack, text, options);
-    await eventually('the four readers are talking', async () => {
-      const open = (await callsWith(stack, marker)).filter((call) => call.closed_at === null);
-      return open.length === 4 || undefined;
-    });
-    const index = role === 'orchestrator' ? 0 : (await activeWorker(stack, role)).index;
-    await stack.kill(role, index);
+    await eventually('the four readers are talking', async () => (await open(marker)).length === 4);
+    await stack.kill('model-caller', (await activeWorker(stack, 'model-caller')).index);
     const stream = await following;
-    const response = await expectSound(stream);
-    expect(response).toMatchObject({ status: 'completed' });
+    expect(await expectSound(stream)).toMatchObject({ status: 'completed' });
     const steps = await expectTree(stream);
-    const models = (await callsWith(stack, marker)).filter((call) => call.kind === 'model');
     const again = steps.filter(({ kind, attempt }) => kind === 'model_call' && attempt > 1).length;
+    const models = (await callsWith(stack, marker)).filter((call) => call.kind === 'model');
     expect(models.length, 'only what was under way is asked again').toBeLessThanOrEqual(modelCalls + again);
-    if (role === 'orchestrator') expect(models).toHaveLength(modelCalls);
     await allReady();
   });
 
   test('a frozen model-caller that wakes after its steps were taken over appends nothing', async () => {
-    const { text, marker } = threeLevels(['!text 100 20']);
+    const { text, marker } = threeLevels(TALKING);
     const following = follow(stack, text, options);
-    await eventually('the four readers are talking', async () => {
-      return (await callsWith(stack, marker)).filter((call) => call.closed_at === null).length === 4;
-    });
+    await eventually('the four readers are talking', async () => (await open(marker)).length === 4);
     const frozen = await activeWorker(stack, 'model-caller');
     process.kill(frozen.pid, 'SIGSTOP');
     const stream = await following;
@@ -123,7 +116,7 @@ describe.each([
 
   test('kill -9 of a tool-runner in mid-call', async () => {
     const city = `city-${crypto.randomUUID()}`;
-    const reader = script('!say Looking.', look(city, 2_000), '!turn', '!say Seen.');
+    const reader = script('!say Looking.', look(city, 1_200), '!turn', '!say Seen.');
     const analyst = script(ask('reader', reader), '!turn', '!say Done.');
     const { text } = script(ask('researcher', script(ask('analyst', analyst))), '!turn', '!say End.');
     const following = follow(stack, text, options);
@@ -144,7 +137,7 @@ describe.each([
   test.each(points)('a crash %s, at a step inside an agent', async (point, again) => {
     const tag = `tag-${crypto.randomUUID()}`;
     // The readers talk for a while, so that the point is armed when nothing but steps of agents is left to pass it.
-    const reader = script(tag, '!text 20 40', look(tag), '!turn', '!text 10 5');
+    const reader = script(tag, '!text 20 30', look(tag), '!turn', '!text 5 5');
     const analyst = script(tag, ask('reader', reader), ask('reader', reader), '!turn', '!say Done.');
     const { text } = script(tag, ask('researcher', script(tag, ask('analyst', analyst))), '!turn', '!say End.');
     const following = follow(stack, text, options);
@@ -168,13 +161,31 @@ describe.each([
   });
 });
 
+test('kill -9 of an orchestrator while eight of them talk, hidden and shown', async () => {
+  const runs = [{}, PROGRESS].map((options) => {
+    const tree = threeLevels(TALKING);
+    return { ...tree, following: follow(stack, tree.text, options) };
+  });
+  await eventually('the eight readers are talking', async () => {
+    const talking = await Promise.all(runs.map(({ marker }) => open(marker)));
+    return talking.every((calls) => calls.length === 4);
+  });
+  await stack.kill('orchestrator', 0);
+  for (const { following, marker, modelCalls } of runs) {
+    const stream = await following;
+    expect(await expectSound(stream)).toMatchObject({ status: 'completed' });
+    await expectTree(stream);
+    expect((await callsWith(stack, marker)).filter((call) => call.kind === 'model')).toHaveLength(modelCalls);
+  }
+  await allReady();
+});
+
 test.each(['before-cancel-commit', 'after-cancel-commit'] as const)(
   'a crash %s: the response is cancelled all the same, with every step in it',
   async (point) => {
     const { text, marker } = threeLevels(['!text 5000 20']);
     const following = follow(stack, text, PROGRESS);
-    const open = async () => (await callsWith(stack, marker)).filter((call) => call.closed_at === null);
-    await eventually('the four readers are talking', async () => (await open()).length === 4 || undefined);
+    await eventually('the four readers are talking', async () => (await open(marker)).length === 4);
     const { rows } = await stack.database.query<{ id: string }>('SELECT id FROM responses WHERE ended_at IS NULL');
     await writeFile(join(armory, point), '');
     const cancel = () =>
@@ -185,7 +196,7 @@ test.each(['before-cancel-commit', 'after-cancel-commit'] as const)(
     expect((await expectSound(stream)).status).toBe('cancelled');
     const states = flat(await stepsOf(stack, stream.id)).map(({ state }) => state);
     expect(states.filter((state) => state === 'canceled')).toHaveLength(14);
-    await eventually('every upstream is let go', async () => (await open()).length === 0 || undefined);
+    await eventually('every upstream is let go', async () => (await open(marker)).length === 0);
     await allReady();
   },
 );

@@ -6,6 +6,7 @@ import {
   publishUntilStored,
   STEP_SUBJECT,
   type StepAnswer,
+  type StepQuestion,
 } from '@tailrace/bus';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
@@ -41,8 +42,8 @@ test('who asks and begins has the step; who only asks has not', async () => {
   });
   const step = await eventually('the call waits', async () => (id === '' ? undefined : toolStepOf(id)));
   const responseId = uuidOf(id);
-  const ask = async (begins: number | null) => {
-    const question = encodeMessage({ responseId, stepId: step.id, begins });
+  const ask = async (begins: number | null, once?: StepQuestion['once']) => {
+    const question = encodeMessage({ responseId, stepId: step.id, begins, ...(once ? { once } : {}) });
     return (await bus.nc.request(STEP_SUBJECT, question, { timeout: 5_000 })).json<StepAnswer>();
   };
   const report = (attempt: number, output: string) => {
@@ -63,6 +64,14 @@ test('who asks and begins has the step; who only asks has not', async () => {
   expect(await ask(null)).toEqual({ begun: false, ended: false });
   expect((await toolStepOf(id))?.attempt).toBe(1);
   expect(await ask(2)).toMatchObject({ ended: false });
+  expect((await toolStepOf(id))?.attempt).toBe(2);
+  // What must not be done twice: whoever is the first to say so, however often, and nobody else.
+  const startedAt = Date.now();
+  expect(await ask(1, { startedAt: startedAt - 1 })).toEqual({ begun: false, ended: false, later: 2 });
+  for (const _ of [1, 2]) expect(await ask(2, { startedAt })).toEqual({ begun: false, ended: false });
+  expect(await toolStepOf(id)).toMatchObject({ attempt: 2, state: 'processing' });
+  expect(await ask(2, { startedAt: startedAt + 1 })).toEqual({ begun: true, ended: false });
+  expect(await ask(3, { startedAt: startedAt + 1 })).toEqual({ begun: true, ended: false });
   expect((await toolStepOf(id))?.attempt).toBe(2);
   // Later than the question: the call of attempt 2 may have been made.
   await report(1, 'of the first');

@@ -28,7 +28,7 @@ beforeAll(async () => {
   await clocks.set(`gateway ${AHEAD}`, HOUR_MS);
   stack = await testStack({
     replicas: { gateway: 3 },
-    env: { ACCEPT_TIMEOUT_MS: '5000', TIDY_EVERY_MS: '100', RESPONSE_DEADLINE: '30m', UNSTORED_RETENTION: '30m' },
+    env: { ACCEPT_TIMEOUT_MS: '3000', TIDY_EVERY_MS: '100', RESPONSE_DEADLINE: '30m', UNSTORED_RETENTION: '30m' },
     envFor: (role, index) => clocks.envFor(`${role} ${index}`),
   });
 });
@@ -61,7 +61,7 @@ test.each([
   ['an hour behind', BEHIND],
   ['an hour ahead', AHEAD],
 ])('a gateway whose clock is %s creates responses and changes conversations', async (_, gateway) => {
-  const { text } = script('!call get_time {"city":"Rome","_ms":500}', '!turn', '!text 5');
+  const { text } = script('!call get_time {"city":"Rome","_ms":100}', '!turn', '!text 5');
   const stream = await follow(stack, text, { gateway });
   expect((await expectWhole(stack, stream)).status).toBe('completed');
   const openai = stack.openai(gateway);
@@ -77,7 +77,7 @@ test('what a gateway has refused is not done later, whatever its clock says', as
   const body = JSON.stringify({ model: 'demo', input: text });
   const refused = await stack.fetch('/v1/responses', { method: 'POST', body, gateway: AHEAD });
   expect(refused.status).toBe(503);
-  expect(await waiting()).toBe(1);
+  expect(await waiting()).toBeGreaterThan(0);
   await stack.start('orchestrator', 0);
   await eventually('the request has been dealt with', async () => (await waiting()) === 0);
   const { rows } = await stack.database.query('SELECT id FROM responses WHERE request::text LIKE $1', [`%${marker}%`]);
@@ -95,7 +95,7 @@ test.each([
     const body = { background: true, store: false };
     const create = (input: string) => stack.openai().responses.create({ model: 'demo', input, ...body });
     const city = `city-${crypto.randomUUID()}`;
-    const running = await create(script(`!call get_time {"city":"${city}","_ms":4000}`, '!turn', '!text 5').text);
+    const running = await create(script(`!call get_time {"city":"${city}","_ms":2500}`, '!turn', '!text 5').text);
     const ended = await create(script('!text 5').text);
     const statusOf = async (id: string) => (await stack.openai().responses.retrieve(id)).status;
     await eventually('it has ended', async () => (await statusOf(ended.id)) === 'completed');

@@ -16,9 +16,9 @@ let stack: TestStack;
 
 beforeAll(async () => {
   stack = await testStack({
-    replicas: { gateway: 2, orchestrator: 2, modelCaller: 2, toolRunner: 2 },
+    replicas: { orchestrator: 2, modelCaller: 2, toolRunner: 2 },
     restart: true,
-    env: { CRASH_DIR: armory },
+    env: { CRASH_DIR: armory, ACK_WAIT_MS: '1000' },
   });
 });
 afterAll(async () => {
@@ -51,7 +51,7 @@ test.each(Object.entries(POINTS))('a crash %s', async (point, { again }) => {
     `!call get_weather {"city":"${city}"}`,
     `!call get_time {"city":"${city}"}`,
     '!turn',
-    '!text 10',
+    '!text 5',
   );
   const file = join(armory, point);
   await writeFile(file, '');
@@ -74,5 +74,5 @@ test.each(Object.entries(POINTS))('a crash %s', async (point, { again }) => {
   expect(tools.length, 'calls of tools').toBeLessThanOrEqual(again === 'tool' ? 4 : 2);
   expect(new Set(tools.map((call) => call.idempotency_key)).size).toBe(2);
   const roles = ['orchestrator', 'model-caller', 'tool-runner'] as const;
-  await Promise.all(roles.flatMap((role) => [stack.ready(role, 0), stack.ready(role, 1)]));
+  await Promise.all(roles.flatMap((role) => [stack.start(role, 0), stack.start(role, 1)]));
 });

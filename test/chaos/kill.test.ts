@@ -1,4 +1,5 @@
 /** Each role killed or frozen at its worst moment: the response completes, and I1–I6 hold. */
+import type { Role } from '@tailrace/cli';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { activeSteps, activeWorker } from '../harness/active-worker.ts';
 import { eventually } from '../harness/eventually.ts';
@@ -10,12 +11,15 @@ import { eventOf, readFrames } from '../harness/sse.ts';
 import { type TestStack, testStack } from '../harness/stack.ts';
 import { callsWith } from '../harness/upstream-calls.ts';
 
+const SERVICES: ReadonlySet<Role> = new Set(['gateway', 'orchestrator', 'model-caller', 'tool-runner']);
+
 let stack: TestStack;
 
 beforeAll(async () => {
   stack = await testStack({
-    replicas: { gateway: 2, orchestrator: 2, modelCaller: 2, toolRunner: 2 },
+    replicas: { gateway: 2, modelCaller: 2, toolRunner: 2 },
     restart: true,
+    env: { ACK_WAIT_MS: '1000' },
   });
 });
 afterAll(() => stack.stop());
@@ -51,8 +55,8 @@ async function attemptsOf(id: string): Promise<number[]> {
 
 describe('kill -9 of the model-caller in mid-stream', () => {
   test('a model that says the same again: the stream goes on where it was', async () => {
-    const { text, marker } = script('!text 120 20');
-    const { reached, followed } = followUntil(text, 30);
+    const { text, marker } = script('!text 75 20');
+    const { reached, followed } = followUntil(text, 15);
     await reached;
     const worker = await activeWorker(stack, 'model-caller');
     await stack.kill('model-caller', worker.index);
@@ -65,8 +69,8 @@ describe('kill -9 of the model-caller in mid-stream', () => {
   });
 
   test('a model that says something else: the open item is given up, and another takes its place', async () => {
-    const { text } = script('!vary 120 20');
-    const { reached, followed } = followUntil(text, 30);
+    const { text } = script('!vary 75 20');
+    const { reached, followed } = followUntil(text, 15);
     await reached;
     const worker = await activeWorker(stack, 'model-caller');
     await stack.kill('model-caller', worker.index);
@@ -78,8 +82,8 @@ describe('kill -9 of the model-caller in mid-stream', () => {
   });
 
   test('the step that was recorded before is not run again', async () => {
-    const { text, marker } = script('!call get_time {"city":"Rome"}', '!turn', '!text 120 20');
-    const { reached, followed } = followUntil(text, 40);
+    const { text, marker } = script('!call get_time {"city":"Rome"}', '!turn', '!text 75 20');
+    const { reached, followed } = followUntil(text, 25);
     await reached;
     const worker = await activeWorker(stack, 'model-caller');
     await stack.kill('model-caller', worker.index);
@@ -91,8 +95,8 @@ describe('kill -9 of the model-caller in mid-stream', () => {
 });
 
 test('a frozen model-caller that wakes after its work was taken over appends nothing', async () => {
-  const { text, marker } = script('!text 150 20');
-  const { reached, followed } = followUntil(text, 30);
+  const { text, marker } = script('!text 75 20');
+  const { reached, followed } = followUntil(text, 15);
   const id = await reached;
   const frozen = await activeWorker(stack, 'model-caller');
   process.kill(frozen.pid, 'SIGSTOP');
@@ -108,7 +112,7 @@ test('a frozen model-caller that wakes after its work was taken over appends not
 
 test('kill -9 of the tool-runner in mid-call: the call is made again under the same key', async () => {
   const marker = `city-${crypto.randomUUID()}`;
-  const { text } = script(`!call get_weather {"city":"${marker}","_ms":2500}`, '!turn', '!text 5');
+  const { text } = script(`!call get_weather {"city":"${marker}","_ms":1200}`, '!turn', '!text 5');
   const followed = follow(stack, text);
   const calling = await eventually('the tool is being called', async () =>
     (await callsWith(stack, `"${marker}"`)).find(isTool),
@@ -140,11 +144,11 @@ test('kill -9 of the gateway in mid-stream: the client goes on at the other one'
 });
 
 test('kill -9 of everything at once: the response completes when the services are back', async () => {
-  const { text } = script('!call get_time {"city":"Rome"}', '!turn', '!text 80 20');
-  const { reached, followed } = followUntil(text, 30);
+  const { text } = script('!call get_time {"city":"Rome"}', '!turn', '!text 60 20');
+  const { reached, followed } = followUntil(text, 25);
   await reached;
-  const roles = ['gateway', 'orchestrator', 'model-caller', 'tool-runner'] as const;
-  await Promise.all(roles.flatMap((role) => [stack.kill(role, 0), stack.kill(role, 1)]));
+  const services = stack.processes().filter(({ role }) => SERVICES.has(role));
+  await Promise.all(services.map(({ role, index }) => stack.kill(role, index)));
   const stream = await followed;
   await stack.ready('gateway', 0);
   await stack.ready('gateway', 1);

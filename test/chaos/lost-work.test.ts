@@ -15,7 +15,7 @@ let stack: TestStack;
 beforeAll(async () => {
   stack = await testStack({
     replicas: { orchestrator: 2 },
-    env: { SWEEP_EVERY_MS: '300', SWEEP_AFTER_MS: '1500', HEARTBEAT_MS: '500' },
+    env: { SWEEP_EVERY_MS: '300', SWEEP_AFTER_MS: '1200', HEARTBEAT_MS: '300' },
   });
 });
 afterAll(() => stack.stop());
@@ -59,7 +59,7 @@ test('a step that only waits for its turn is left alone', async () => {
   const city = `city-${crypto.randomUUID()}`;
   const { id, followed } = await waitingForTool(city);
   // Well beyond the silence after which the sweep looks, and several of its rounds.
-  const waited = Date.now() + 4_000;
+  const waited = Date.now() + 2_500;
   await eventually('the sweep has had its chances', async () => Date.now() > waited);
   await stack.start('tool-runner', 0);
   expect((await expectWhole(stack, await followed)).status).toBe('completed');
@@ -68,7 +68,7 @@ test('a step that only waits for its turn is left alone', async () => {
 
 test('a step that takes long is not lost: its worker tells of it', async () => {
   const city = `city-${crypto.randomUUID()}`;
-  const { text } = script(`!call get_time {"city":"${city}","_ms":5000}`, '!turn', '!text 5');
+  const { text } = script(`!call get_time {"city":"${city}","_ms":3000}`, '!turn', '!text 5');
   const stream = await follow(stack, text);
   expect((await expectWhole(stack, stream)).status).toBe('completed');
   expect((await stepsOf(stream.id)).map((step) => step.attempt)).toEqual([1, 1, 1]);
@@ -109,7 +109,7 @@ test('a server that has forgotten its deliveries: a recorded step is not begun a
 test('two messages for one live step: the later one carries it on, the earlier one is forgotten', async () => {
   const bus = await connectBus({ url: stack.natsUrl, name: 'test' });
   const work = await observedWork(bus);
-  const { text, marker } = script('!text 60 50');
+  const { text, marker } = script('!text 30 50');
   const followed = follow(stack, text);
   const { subject, data } = await work.first();
   work.stop();

@@ -1,4 +1,5 @@
 /** Every process is restarted, of each role one after another, while OpenAI's client works as it comes: no request of it fails. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import OpenAI from 'openai';
 import type { ResponseStreamEvent } from 'openai/resources/responses/responses';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -6,7 +7,7 @@ import { script } from '../harness/scripts.ts';
 import { type TestStack, testStack } from '../harness/stack.ts';
 import { type Balancer, startBalancer } from './balancer.ts';
 
-const CLIENTS = 12;
+const CLIENTS = 9;
 const ROLES = ['gateway', 'orchestrator', 'model-caller', 'tool-runner'] as const;
 
 let stack: TestStack;
@@ -15,7 +16,7 @@ beforeAll(async () => {
   stack = await testStack({
     replicas: { gateway: 2, orchestrator: 2, modelCaller: 2, toolRunner: 2 },
     // Whoever waits for an answer gets it; the streams take longer, and some are cut off with their gateway.
-    env: { DRAIN_MS: '4000' },
+    env: { DRAIN_MS: '3000' },
   });
   balancer = await startBalancer(stack.gateways);
 });
@@ -31,7 +32,8 @@ const client = () => new OpenAI({ baseURL: `${balancer.url}/v1`, apiKey: stack.a
 const input = (ms: number) =>
   script('!call get_weather {"city":"Paris","_ms":100}', '!turn', '!reasoning 3 5', `!text ${ms / 25} 25`).text;
 const SHORT_MS = 250;
-const LONG_MS = 6_000;
+const LONG_MS = 6_500;
+const POLL_MS = 100;
 
 async function blocking(openai: OpenAI): Promise<void> {
   const response = await openai.responses.create({ model: 'demo', input: input(SHORT_MS) });
@@ -41,6 +43,7 @@ async function blocking(openai: OpenAI): Promise<void> {
 async function polled(openai: OpenAI): Promise<void> {
   let response = await openai.responses.create({ model: 'demo', input: input(SHORT_MS), background: true });
   while (response.status === 'queued' || response.status === 'in_progress') {
+    await sleep(POLL_MS);
     response = await openai.responses.retrieve(response.id);
   }
   expect(response.status).toBe('completed');

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
+import { uuidOf } from '../harness/public-id.ts';
 import { script } from '../harness/scripts.ts';
 import { type TestStack, testStack } from '../harness/stack.ts';
 
@@ -181,6 +182,22 @@ describe('models, tools, groups and webhooks', () => {
     expect(await stored()).toEqual(before);
   });
 
+  test('what nobody could use is refused, and nothing else is wrong then', async () => {
+    for (const [path, body, param] of [
+      ['/tools/odd', httpTool({ parameters: { type: 'objekt' } }), 'parameters'],
+      ['/tools/odd', httpTool({ parameters: { properties: { a: { pattern: '[' } } } }), 'parameters'],
+      ['/keys/odd', { groups: ['\0x'] }, 'groups[0]'],
+      ['/groups/a%00b', {}, 'name'],
+    ] as const) {
+      const refused = await admin('PUT', path, body);
+      expect(refused).toMatchObject({ status: 400, body: { error: { code: 'invalid_value', param } } });
+    }
+    for (const path of ['/groups/a%00b', '/tools?page=%00', '/usage?key=%00']) {
+      expect(await admin('GET', path)).toMatchObject({ status: 400, body: { error: { code: 'invalid_value' } } });
+    }
+    expect((await admin('GET', '/tools/odd')).status).toBe(404);
+  });
+
   test('an agent needs what is there, and what it needs stays', async () => {
     await admin('PUT', '/tools/clock', httpTool());
     await admin('PUT', '/models/agents-own', { upstreams: [upstream()] });
@@ -214,6 +231,41 @@ describe('models, tools, groups and webhooks', () => {
     });
     expect((await admin('GET', '/tools?limit=1000')).body.data).toContainEqual(put.body);
     expect((await admin('DELETE', '/tools/changing')).status).toBe(200);
+  });
+
+  test.each([
+    [
+      '/tools/leaving',
+      { status: 'completed', output: [{}, {}, { output: expect.stringMatching('tool_unavailable') }, {}] },
+    ],
+    ['/models/leaving', { status: 'failed', error: { code: 'model_unavailable' } }],
+  ])('a response that was given %s when it is removed comes to an end', async (path, end) => {
+    await admin('PUT', '/tools/leaving', httpTool());
+    await admin('PUT', '/models/leaving', { upstreams: [upstream()] });
+    const client = stack.openai();
+    const { text: input } = script('!text 20 50', '!call leaving {}', '!turn', '!say Done.');
+    const made = await eventually('it may be used', async () => {
+      const answer = await stack.fetch('/v1/responses', {
+        method: 'POST',
+        body: JSON.stringify({ model: 'leaving', input, background: true }),
+      });
+      return answer.ok && ((await answer.json()) as { id: string });
+    });
+    const steps = `SELECT 1 FROM response_steps WHERE response_id = $1 AND state = 'processing'`;
+    await eventually('its model talks', async () => {
+      return (await stack.database.query(steps, [uuidOf(made.id)])).rowCount === 1;
+    });
+    expect((await admin('DELETE', path)).status).toBe(200);
+    const ended = await eventually(
+      'it has ended',
+      async () => {
+        const now = await client.responses.retrieve(made.id);
+        return now.status !== 'in_progress' && now;
+      },
+      8_000,
+    );
+    expect(ended).toMatchObject(end);
+    for (const left of ['/tools/leaving', '/models/leaving']) await admin('DELETE', left);
   });
 
   test('groups have limits, webhooks have secrets that nobody sees', async () => {

@@ -23,7 +23,7 @@ beforeAll(async () => {
   stack = await testStack({
     replicas: { orchestrator: 2, modelCaller: 2, toolRunner: 2 },
     restart: true,
-    env: SETTLE,
+    env: { ...SETTLE, ACK_WAIT_MS: '1000' },
     config: { tools: [tool('look', true), tool('pay', false)] },
   });
   recorder.forwardTo(stack.demoModelUrl);
@@ -71,7 +71,7 @@ test('without faults: each call once, with what it came to', async () => {
 });
 
 test('kill -9 of the model-caller in mid-call: the call is booked as interrupted', async () => {
-  const { followed, received } = calling(['!text 100 20']);
+  const { followed, received } = calling(['!text 60 20']);
   await received('model');
   await stack.kill('model-caller', (await activeWorker(stack, 'model-caller')).index);
   await followed;
@@ -87,7 +87,7 @@ test.each([
   ['pay', [null]],
 ])('kill -9 of the tool-runner in mid-call of %s', async (tool, statuses) => {
   const at = `place-${crypto.randomUUID()}`;
-  const { followed, received } = calling([`!call ${tool} {"at":"${at}","_ms":1500}`, '!turn', '!text 3']);
+  const { followed, received } = calling([`!call ${tool} {"at":"${at}","_ms":1000}`, '!turn', '!text 3']);
   await received('tool', at);
   await stack.kill('tool-runner', (await activeWorker(stack, 'tool-runner')).index);
   await followed;
@@ -97,14 +97,17 @@ test.each([
 });
 
 test('a frozen model-caller whose step was taken over, and that wakes', async () => {
-  const { followed, received } = calling(['!text 100 20']);
+  const { followed, received } = calling(['!text 60 20']);
   await received('model');
   const frozen = await activeWorker(stack, 'model-caller');
   process.kill(frozen.pid, 'SIGSTOP');
   await followed;
   process.kill(frozen.pid, 'SIGCONT');
   await eventually('the frozen worker lets go of its step', async () => (await activeSteps(frozen.url)) === 0);
-  expect(await expectSame()).toMatchObject([{ attempt: 1 }, { attempt: 2, status: 200 }]);
+  // What it had asked for is given to it although it is frozen: another attempt may be needed, but no other call is made.
+  const [first, second, ...others] = await expectSame();
+  expect([first?.attempt, second?.status, others]).toEqual([1, 200, []]);
+  expect(second?.attempt).toBeGreaterThan(1);
 });
 
 test('a response that is cancelled in mid-call', async () => {
@@ -144,7 +147,7 @@ test('kill -9 of workers again and again, under load', async () => {
     '!text 30 20',
   ];
   const load = Promise.all(
-    Array.from({ length: 24 }, () => follow(stack, script(...lines).text, { timeoutMs: 100_000 })),
+    Array.from({ length: 16 }, () => follow(stack, script(...lines).text, { timeoutMs: 100_000 })),
   );
   for (const [role, index] of [
     ['model-caller', 0],

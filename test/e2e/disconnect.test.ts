@@ -17,7 +17,7 @@ let stack: TestStack;
 
 beforeAll(async () => {
   stack = await testStack({
-    replicas: { gateway: POLICIES.length },
+    replicas: { gateway: POLICIES.length, toolRunner: 0 },
     envFor: (role, index): Record<string, string> => {
       if (role !== 'gateway') return {};
       return { DISCONNECT_CANCEL: POLICIES[index] ?? '', DISCONNECT_GRACE_MS: String(GRACE_MS) };
@@ -60,7 +60,7 @@ function endOf(id: string): Promise<string> {
   });
 }
 
-describe('a response that is not stored', () => {
+describe.concurrent('a response that is not stored', () => {
   test('is cancelled when the client of its stream has gone', async () => {
     const { id, marker, leave } = await streaming({ store: false });
     leave();
@@ -137,7 +137,7 @@ describe('a response that is not stored', () => {
   });
 });
 
-describe('a response that is stored', () => {
+describe.concurrent('a response that is stored', () => {
   test('goes on: its client may come back whenever it wants', async () => {
     const { id, leave } = await streaming({});
     leave();

@@ -58,7 +58,7 @@ async function modelCalls({ marker }: Script): Promise<number> {
   return (await callsWith(stack, marker)).filter((call) => call.kind === 'model').length;
 }
 
-describe('an error that another try would not mend', () => {
+describe.concurrent('an error that another try would not mend', () => {
   test('fails the response with the reason of the model server; the request itself succeeds', async () => {
     const asked = script('!error 400 The prompt is too rude.');
     const response = await client.responses.create({ model: 'demo', input: asked.text });
@@ -91,7 +91,7 @@ describe('an error that another try would not mend', () => {
   });
 });
 
-describe('an error that passes', () => {
+describe.concurrent('an error that passes', () => {
   test('a 500 twice, and a 429 with Retry-After: the client sees nothing of it', async () => {
     const undisturbed = await watch(script('!text 4'));
     const broken = script('!error 500 times=2', '!text 4');
@@ -125,14 +125,14 @@ describe('an error that passes', () => {
   });
 });
 
-test('a wait that is longer than anybody would wait: the response fails at once', async () => {
+test.concurrent('a wait that is longer than anybody would wait: the response fails at once', async () => {
   const asked = script('!error 429 retry-after=3600 Come back tomorrow.');
   const { response } = await watch(asked);
   expect(response.error?.message).toBe('The model server answered 429: Come back tomorrow.');
   expect(await modelCalls(asked)).toBe(1);
 });
 
-describe('a connection that breaks', () => {
+describe.concurrent('a connection that breaks', () => {
   test.each([0, 1, 5, 9, 10])('after %i chunks: the same words go on where they were', async (k) => {
     const asked = script('!text 10', `!cut ${k} times=1`);
     const { response, deltas } = await watch(asked);
@@ -192,7 +192,7 @@ describe('a connection that breaks', () => {
   });
 });
 
-describe('a stream that is not right', () => {
+describe.concurrent('a stream that is not right', () => {
   test('silence, in its middle or before its beginning: it is asked again', async () => {
     const middle = script('!text 6', '!hang 3 times=1');
     const beginning = script('!text 6', '!hang 0 times=1');

@@ -81,7 +81,7 @@ const expected = (endpoint: string) => [
   { endpoint, upstream_model: 'good', error_code: null, first_token_ms: expect.any(Number), cost: expect.any(String) },
 ];
 
-describe.each(WAYS)('%s', (way) => {
+describe.concurrent.each(WAYS)('%s', (way) => {
   test('is not seen in the stream of a response', async () => {
     const model = modelOf(way, 'response');
     const body = JSON.stringify({ model, input: script('!text 3').text, stream: true });

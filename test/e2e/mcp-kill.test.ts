@@ -17,12 +17,13 @@ let mcp: TestMcpServer;
 
 beforeAll(async () => {
   recorder = await startRecorder();
-  mcp = await startMcpServer({ listMs: 1_500 });
+  mcp = await startMcpServer({ listMs: 800 });
   const server = { kind: 'mcp', url: mcp.url, require_approval: 'never', timeout_ms: 20_000 };
   const upstreams = [{ base_url: `${recorder.url}/v1`, model: 'upstream-name' }];
   stack = await testStack({
     replicas: { toolRunner: 2 },
     restart: true,
+    env: { ACK_WAIT_MS: '1000' },
     config: {
       models: ['careful', 'free', 'http'].map((name) => ({ name, upstreams })),
       tools: [
@@ -50,7 +51,7 @@ describe('an MCP server', () => {
 
   /** Has a tool called that takes its time, and kills the runner meanwhile. */
   async function interrupted(model: string, text: string) {
-    const { text: input } = script(`!call sleep {"ms":1500,"text":"${text}"}`, '!turn', '!say Over.');
+    const { text: input } = script(`!call sleep {"ms":800,"text":"${text}"}`, '!turn', '!say Over.');
     const followed = follow(stack, input, { body: { model } });
     await eventually('it is called', async () => made(text).length === 1);
     await killRunner();
@@ -94,7 +95,7 @@ describe('an MCP server', () => {
 
 test('an HTTP tool whose calls may be repeated is called again, by another runner', async () => {
   const q = randomUUID();
-  const { text } = script(`!call look {"_ms":1500,"q":"${q}"}`, '!turn', '!say Over.');
+  const { text } = script(`!call look {"_ms":800,"q":"${q}"}`, '!turn', '!say Over.');
   const made = async () => (await callsWith(stack, q)).filter(({ kind }) => kind === 'tool');
   const followed = follow(stack, text, { body: { model: 'http' } });
   await eventually('it is called', async () => (await made()).length === 1);

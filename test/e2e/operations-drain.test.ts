@@ -73,7 +73,7 @@ async function attemptsOf(id: string): Promise<number[]> {
   return data.map((step) => step.attempt);
 }
 
-describe('a gateway', () => {
+describe.concurrent('a gateway', () => {
   test('finishes the streams that are open, and takes nothing new', async () => {
     await using gateway = await start('gateway', PATIENT);
     const open = await stream(gateway.url, script('!text 30 50').text, 5);
@@ -153,7 +153,7 @@ describe('a model-caller', () => {
 
   test('in the middle of a long one, hands it over: the stream goes on with the same words', async () => {
     await using caller = await start('model-caller', HASTY);
-    const asked = script('!text 60 50');
+    const asked = script('!text 40 50');
     const open = await streamOf(asked.text);
     await stack.start('model-caller');
     caller.signal('SIGTERM');
@@ -161,7 +161,7 @@ describe('a model-caller', () => {
     const whole = await open.stream;
     const response = await expectWhole(stack, whole);
     expect(response.status).toBe('completed');
-    expect(deltasOf(whole)).toEqual(words(60));
+    expect(deltasOf(whole)).toEqual(words(40));
     expect(await attemptsOf(response.id)).toEqual([2]);
     expect((await callsWith(stack, asked.marker)).map((call) => call.ended)).toEqual(['aborted', 'complete']);
   });
@@ -184,7 +184,7 @@ describe('a tool-runner', () => {
 
   test('ends the call that is under way', async () => {
     await using runner = await start('tool-runner', PATIENT);
-    const open = await waitingStream(1_000);
+    const open = await waitingStream(600);
     runner.signal('SIGTERM');
     expect(await runner.exited).toEqual(CLEAN);
     const response = await expectWhole(stack, await open.stream);
@@ -194,7 +194,7 @@ describe('a tool-runner', () => {
 
   test('hands a long one over; the tool sees the same key again', async () => {
     await using runner = await start('tool-runner', HASTY);
-    const open = await waitingStream(2_000);
+    const open = await waitingStream(1_200);
     await stack.start('tool-runner');
     runner.signal('SIGTERM');
     expect(await runner.exited).toEqual(CLEAN);

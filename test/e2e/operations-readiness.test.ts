@@ -34,7 +34,7 @@ describe('readiness tells the truth', () => {
       return status === 503 && checks[check] !== 'ok' && checks;
     });
 
-  test.each(SERVICES)('of a %s, about NATS', async (role) => {
+  test.concurrent.each(SERVICES)('of a %s, about NATS', async (role) => {
     const gate = await tcpGate(stack.natsUrl);
     await using service = await startProcess(role, stack.checks, {
       NATS_URL: gate.through(stack.natsUrl),
@@ -56,7 +56,7 @@ describe('readiness tells the truth', () => {
     await gate.shut();
   });
 
-  test.each(['gateway', 'orchestrator'] as const)('of a %s, about Postgres', async (role) => {
+  test.concurrent.each(['gateway', 'orchestrator'] as const)('of a %s, about Postgres', async (role) => {
     const gate = await tcpGate(stack.databaseUrl);
     await using service = await startProcess(role, stack.checks, {
       NATS_URL: stack.natsUrl,

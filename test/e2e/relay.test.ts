@@ -13,6 +13,8 @@ import { callsWith } from '../harness/upstream-calls.ts';
 
 const STRANGER = 'sk-stranger-0123456789abcdef';
 const OUTSIDER = 'sk-outsider-0123456789abcdef';
+/** May have one call under way. */
+const SINGLE = 'sk-single-0123456789abcdef';
 
 /** A model's server whose answers are written by the test. */
 interface Puppet {
@@ -62,6 +64,14 @@ async function queuedWork(): Promise<number> {
   }
 }
 
+/** How many calls of the key that may have one hold their place. */
+async function underWay(): Promise<number> {
+  const { rows } = await stack.database.query(
+    "SELECT FROM limit_leases WHERE scope = 'key:single' AND expires_at > clock_timestamp()",
+  );
+  return rows.length;
+}
+
 beforeAll(async () => {
   puppet = await startPuppet();
   stack = await testStack({
@@ -72,6 +82,7 @@ beforeAll(async () => {
       keys: [
         { name: 'stranger', key: STRANGER, groups: ['everyone'] },
         { name: 'outsider', key: OUTSIDER, groups: ['others'] },
+        { name: 'single', key: SINGLE, groups: ['everyone'], limits: { concurrency: 1 } },
       ],
       models: [
         { name: 'puppet', upstreams: [{ base_url: puppet.url, model: 'p' }] },
@@ -328,9 +339,11 @@ describe('kill -9 of the model-caller', () => {
     expect(text).toBe('hello');
   });
 
-  test('after it ends the stream with an error', async () => {
+  test('after it ends the stream with an error, and gives the place of the call back', async () => {
     const stream = await (async () => {
-      const creating = client.chat.completions.create({ model: 'puppet', messages: messages('x'), stream: true });
+      const creating = stack
+        .openai(0, { apiKey: SINGLE })
+        .chat.completions.create({ model: 'puppet', messages: messages('x'), stream: true });
       const asked = await nextAsked();
       asked.writeHead(200, { 'content-type': 'text/event-stream' }).write(frame('hello'));
       return creating;
@@ -341,21 +354,48 @@ describe('kill -9 of the model-caller', () => {
     })();
     const failing = expect(reading).rejects.toMatchObject({ code: 'upstream_cut' });
     await eventually('the first token is there', async () => text === 'hello');
+    expect(await underWay()).toBe(1);
     const worker = await activeWorker(stack, 'model-caller');
     await stack.kill('model-caller', worker.index);
     await failing;
     expect(text).toBe('hello');
     expect(puppet.asked).toEqual([]);
+    await eventually('its place is free', async () => (await underWay()) === 0);
   });
 });
 
-test('kill -9 of the gateway ends the call of the server', async () => {
-  const before = puppet.left;
-  const body = JSON.stringify({ model: 'puppet', messages: messages('x'), stream: true });
-  const answering = stack.fetch('/v1/chat/completions', { method: 'POST', body, gateway: 1 });
-  const failing = expect(answering).rejects.toThrow();
-  await nextAsked();
-  await stack.kill('gateway', 1);
-  await failing;
-  await eventually('the server is left', async () => puppet.left > before);
+describe('kill -9 of the gateway', () => {
+  const ask = (model: string) =>
+    stack.fetch('/v1/chat/completions', {
+      method: 'POST',
+      gateway: 1,
+      headers: { authorization: `Bearer ${SINGLE}` },
+      body: JSON.stringify({ model, messages: messages('x'), stream: true }),
+    });
+
+  test('ends the call of the server before its answer, and gives its place back', async () => {
+    const before = puppet.left;
+    const failing = expect(ask('puppet')).rejects.toThrow();
+    await nextAsked();
+    expect(await underWay()).toBe(1);
+    await stack.kill('gateway', 1);
+    await failing;
+    await eventually('the server is left', async () => puppet.left > before);
+    await eventually('its place is free', async () => (await underWay()) === 0);
+    await stack.ready('gateway', 1);
+  });
+
+  test('gives the place of a call back that nobody has taken yet', async () => {
+    const holding = client.chat.completions.create({ model: 'narrow', messages: messages('one') });
+    const asked = await nextAsked();
+    const failing = expect(ask('narrow')).rejects.toThrow();
+    await eventually('it is queued', async () => (await queuedWork()) === 2);
+    expect(await underWay()).toBe(1);
+    await stack.kill('gateway', 1);
+    await failing;
+    asked.writeHead(200, { 'content-type': 'application/json' }).end('{"choices":[]}');
+    await holding;
+    await eventually('its place is free', async () => (await underWay()) === 0);
+    expect(puppet.asked).toEqual([]);
+  });
 });

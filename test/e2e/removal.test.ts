@@ -55,6 +55,22 @@ describe('DELETE /v1/responses/{id}', () => {
     await expect(stack.openai().responses.retrieve(stream.id)).rejects.toThrow(OpenAI.NotFoundError);
   });
 
+  test('of a live one: the same request again, by its Idempotency-Key, is answered anew', async () => {
+    const headers = { 'idempotency-key': crypto.randomUUID() };
+    const body = JSON.stringify({ model: 'demo', background: true, input: script('!text 40 25').text });
+    const ask = async () => {
+      const answer = await stack.fetch('/v1/responses', { method: 'POST', headers, body });
+      return (await answer.json()) as { id: string };
+    };
+    const { id } = await ask();
+    const calls = `SELECT 1 FROM response_steps WHERE response_id = $1 AND state = 'processing'`;
+    await eventually('it is under way', async () => (await stack.database.query(calls, [uuidOf(id)])).rowCount === 1);
+    expect((await stack.fetch(`/v1/responses/${id}`, { method: 'DELETE' })).status).toBe(200);
+    expect((await ask()).id).toBe(id);
+    const client = stack.openai();
+    await eventually('it is done', async () => (await client.responses.retrieve(id)).status === 'completed', 10_000);
+  });
+
   test('of what another turn goes on from: that turn remains', async () => {
     const client = stack.openai();
     const first = await client.responses.create({ model: 'demo', input: 'Hello' });
@@ -64,6 +80,39 @@ describe('DELETE /v1/responses/{id}', () => {
     await expect(
       client.responses.create({ model: 'demo', input: 'Hello', previous_response_id: first.id }),
     ).rejects.toThrow(OpenAI.BadRequestError);
+    // What came before it is not all there any more.
+    const body = { model: 'demo', input: 'Hello', previous_response_id: second.id };
+    const refusal = { status: 400, code: 'previous_response_not_found' };
+    await expect(client.responses.create(body)).rejects.toMatchObject(refusal);
+    const counted = await stack.fetch('/v1/responses/input_tokens', { method: 'POST', body: JSON.stringify(body) });
+    expect(await counted.json()).toMatchObject({ error: { code: 'previous_response_not_found' } });
+  });
+
+  test('of what a live turn goes on from: gone for all others, and there until that turn has ended', async () => {
+    const client = stack.openai();
+    const first = await client.responses.create({ model: 'demo', input: 'Hello' });
+    const headers = { 'idempotency-key': crypto.randomUUID() };
+    const live = { model: 'demo', input: script('!text 60 20').text, previous_response_id: first.id };
+    const ask = async () => {
+      const answer = await stack.fetch('/v1/responses', { method: 'POST', headers, body: JSON.stringify(live) });
+      return (await answer.json()) as { id: string; status: string };
+    };
+    const asked = ask();
+    await eventually('it runs', async () => {
+      const { rowCount } = await stack.database.query(
+        'SELECT FROM responses WHERE previous_response_id = $1 AND ended_at IS NULL',
+        [uuidOf(first.id)],
+      );
+      return rowCount === 1;
+    });
+    await client.responses.delete(first.id);
+    await expect(client.responses.retrieve(first.id)).rejects.toThrow(OpenAI.NotFoundError);
+    expect((await rowsOf(first.id)).responses).toBe(1);
+    const { id, status } = await asked;
+    expect(status).toBe('completed');
+    expect(await ask()).toMatchObject({ id, status });
+    await stack.database.query(`UPDATE responses SET purge_at = now() WHERE id = $1`, [uuidOf(first.id)]);
+    await eventually('it is gone', async () => (await rowsOf(first.id)).responses === 0);
   });
 
   test('takes what was too large for a message along', async () => {
@@ -75,7 +124,7 @@ describe('DELETE /v1/responses/{id}', () => {
   });
 });
 
-describe('store: false', () => {
+describe.concurrent('store: false', () => {
   test('is read while it runs, and not once it has ended; then it is removed', async () => {
     const client = stack.openai();
     let seen: Promise<Response> | undefined;

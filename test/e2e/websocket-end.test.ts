@@ -1,5 +1,5 @@
 /** How a WebSocket ends: by its client, by its time, by silence, or because its gateway stops. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../harness/eventually.ts';
 import { script } from '../harness/scripts.ts';
 import { type TestStack, testStack } from '../harness/stack.ts';
@@ -16,14 +16,14 @@ const clients = new Set<WebSocketClient>();
 
 beforeAll(async () => {
   stack = await testStack({
+    replicas: { toolRunner: 0 },
     env: { TAILRACE_SECRET_KEY: SECRET, REGISTRY_CHECK_MS: '200' },
     config: { keys: [{ name: 'leaver', key: LEAVER_KEY, groups: ['everyone'] }] },
   });
 });
-afterAll(() => stack.stop());
-afterEach(async () => {
+afterAll(async () => {
   for (const client of clients) await client.leave();
-  clients.clear();
+  await stack.stop();
 });
 
 /** A gateway of the test's own, ready. */
@@ -53,7 +53,7 @@ async function streamsOf({ url }: ServiceProcess): Promise<number> {
   return Number(line?.split(' ')[1]);
 }
 
-describe('the time limit', () => {
+describe.concurrent('the time limit', () => {
   test('is told to an idle connection, which is closed', async () => {
     await using gateway = await gatewayWith({ WS_MAX_MS: '600' });
     const client = await connect(gateway);
@@ -79,7 +79,7 @@ describe('the time limit', () => {
   });
 });
 
-describe('a client', () => {
+describe.concurrent('a client', () => {
   test('that shows no sign of life is given up; one that answers is not', async () => {
     await using gateway = await gatewayWith({ KEEP_ALIVE_MS: '300' });
     const alive = await connect(gateway);

@@ -1,5 +1,6 @@
 /** A client that keeps the bytes of a stream, and understands them only afterwards. */
 import type { ResponseEvent } from '@tailrace/protocol';
+import { StreamParts } from './stream-parts.ts';
 
 /** The frames of a stream as text, comments left out, `[DONE]` included. */
 export interface RawStream {
@@ -16,12 +17,9 @@ export async function readFrames(response: Response, until?: (frames: string[]) 
     throw new Error(`not a stream: ${response.status} ${await response.text()}`);
   }
   const frames: string[] = [];
-  const decoder = new TextDecoder();
-  let rest = '';
+  const parts = new StreamParts();
   for await (const chunk of response.body) {
-    const parts = (rest + decoder.decode(chunk, { stream: true })).split('\n\n');
-    rest = parts.pop() ?? '';
-    for (const part of parts) {
+    for (const part of parts.take(chunk)) {
       if (part.startsWith(':')) continue;
       if (part === DONE) return { frames, done: true };
       frames.push(part);

@@ -1,6 +1,7 @@
 /** A stream judged as its bytes pass: each frame, each event, and their order. */
 import { isDeepStrictEqual } from 'node:util';
 import { FoldError, foldEvents, type ResponseEvent, TERMINAL_EVENTS } from '@tailrace/protocol';
+import { StreamParts } from './stream-parts.ts';
 import type { Report, WireValues } from './wire-values.ts';
 
 /** What is known of a stream before it begins. */
@@ -23,8 +24,7 @@ export class StreamCheck {
   readonly #values: WireValues;
   readonly #report: Report;
   readonly #options: StreamCheckOptions;
-  readonly #decoder = new TextDecoder();
-  #rest = '';
+  readonly #parts = new StreamParts();
   #last: ResponseEvent | undefined;
   #whole: ResponseEvent[] | undefined = [];
   #done = false;
@@ -36,14 +36,12 @@ export class StreamCheck {
   }
 
   chunk(bytes: Uint8Array): void {
-    const parts = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split('\n\n');
-    this.#rest = parts.pop() ?? '';
-    for (const part of parts) this.#part(part);
+    for (const part of this.#parts.take(bytes)) this.#part(part);
   }
 
   /** The stream has ended, and was not cut. */
   end(): void {
-    if (this.#rest !== '') this.#report('stream', 'it ends inside a frame');
+    if (this.#parts.rest !== '') this.#report('stream', 'it ends inside a frame');
     if (!this.#done) this.#report('stream', 'it ends without [DONE]');
   }
 

@@ -7,6 +7,7 @@ export interface PlanNode {
   'Relation Name'?: string;
   'Index Name'?: string;
   'Index Cond'?: string;
+  Filter?: string;
   'Plan Rows': number;
   'Total Cost': number;
   'Conflict Arbiter Indexes'?: string[];
@@ -50,11 +51,22 @@ function firstPlan(rows: { 'QUERY PLAN': { Plan: PlanNode }[] }[]): PlanNode {
 }
 
 /** A node and all below it. */
-export function nodesOf(plan: PlanNode): PlanNode[] {
+function nodesOf(plan: PlanNode): PlanNode[] {
   return [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
 }
 
 const INDEX_SCANS = new Set(['Index Scan', 'Index Only Scan', 'Bitmap Index Scan']);
+
+/**
+ * The most rows that any part of a plan is expected to touch. An index that is read for a limit, and skips nothing, is read
+ * no further.
+ */
+export function mostRowsOf(plan: PlanNode): number {
+  const { 'Node Type': type, 'Plan Rows': rows, Plans: below = [] } = plan;
+  const isCut = ({ 'Node Type': scan, Filter }: PlanNode) =>
+    type === 'Limit' && INDEX_SCANS.has(scan) && Filter === undefined;
+  return Math.max(rows, ...below.filter((each) => !isCut(each)).map(mostRowsOf));
+}
 
 /**
  * Whatever in a plan reads more than it is asked for: a table that is not reached through an index, an index that is read

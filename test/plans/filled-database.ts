@@ -9,6 +9,9 @@ export const RESPONSES = 100_000;
 /** The tables that the hot path reads and writes. */
 export const HOT_TABLES = ['responses', 'response_steps', 'http_analytics', 'tool_call_analytics'] as const;
 
+/** The tables of limits: one has a row for each key that asks, the other one for each response and call under way. */
+export const LIMIT_TABLES = ['limit_buckets', 'limit_leases'] as const;
+
 /** Every so many responses are one conversation, each turn going on from the one before it. */
 const TURNS = 10;
 
@@ -18,6 +21,9 @@ const ENDED = RESPONSES - 1_000;
 /** A UUIDv7 in the order of `n`, told apart by `k`: 0 is a response, 1 to 4 are its steps. */
 const idOf = (n: string, k: string) =>
   `(lpad(to_hex(1760000000000 + (${n}) * 25), 12, '0') || '7' || lpad(to_hex(${k}), 3, '0') || '8' || lpad(to_hex(${n}), 15, '0'))::uuid`;
+
+/** Keys with limits that have asked within a month, and calls under way. */
+const [KEYS, CALLS] = [50_000, 20_000];
 
 /** The calls of 100 days, one response after another. */
 const CALLED_AT = `(now() - (${RESPONSES} - n) * interval '86400 milliseconds')`;
@@ -66,6 +72,17 @@ const FILL = `
     'get_weather', 200, 50, ${CALLED_AT}, ${CALLED_AT}
   FROM generate_series(1, ${RESPONSES}) AS n, (VALUES (2), (3)) AS tool_steps (k);
 
+  INSERT INTO limit_buckets (scope, requests_used, requests_at, tokens_used, tokens_at, tokens_per_minute)
+  SELECT 'key:key-' || n, 1, at, 100, at, 100000 FROM generate_series(1, ${KEYS}) AS n,
+    LATERAL (SELECT now() - n * interval '1 minute' AS at) AS times;
+
+  -- Of responses that run, and of calls, some of which nobody has told the end of.
+  INSERT INTO limit_leases (scope, holder, expires_at)
+  SELECT 'key:key-' || n % ${KEYS}, ${idOf('n', '0')}, NULL FROM generate_series(${ENDED} + 1, ${RESPONSES}) AS n
+  UNION ALL
+  SELECT 'key:key-' || n % ${KEYS}, ${idOf('n', '5')}, now() + (n - 500) * interval '1 minute'
+  FROM generate_series(1, ${CALLS}) AS n;
+
   SET session_replication_role = DEFAULT;`;
 
 /** A migrated and filled database with its statistics up to date. */
@@ -92,7 +109,7 @@ export async function filledDatabase(serverUrl: string): Promise<FilledDatabase>
     await migrate(target.href);
     const lastTurn = await onServer(target.href, async (client) => {
       await client.query(FILL);
-      await client.query(`VACUUM (ANALYZE) ${HOT_TABLES.join(', ')}`);
+      await client.query(`VACUUM (ANALYZE) ${[...HOT_TABLES, ...LIMIT_TABLES].join(', ')}`);
       const { rows } = await client.query<{ id: string }>(`SELECT ${idOf(String(RESPONSES / 2), '0')} AS id`);
       return rows[0]?.id ?? '';
     });

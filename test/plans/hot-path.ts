@@ -1,8 +1,8 @@
 /** The hot path as it is: the services' own functions, run against a database, with every statement they send kept. */
-import type { CallNote, CreateCommand, ResultCommand } from '@tailrace/bus';
+import type { CallNote, CreateCommand, ResultCommand, ScopeLimits } from '@tailrace/bus';
 import type { RecordedItem, ResponseRecord, Step } from '@tailrace/chain';
 import { type Database, findItemOrigins, loadResponse, loadTurns, type Tables } from '@tailrace/database';
-import { itemId, newId, type ResponseId } from '@tailrace/protocol';
+import { itemId, newId, type ResponseId, type Usage } from '@tailrace/protocol';
 import { Sealer } from '@tailrace/registry';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
@@ -11,8 +11,13 @@ import type { StoreContext } from '../../services/orchestrator/src/context.ts';
 import { type Committed, createResponse } from '../../services/orchestrator/src/create-response.ts';
 import { forgetCalls } from '../../services/orchestrator/src/forget-calls.ts';
 import { dueResponses } from '../../services/orchestrator/src/janitor.ts';
+import { admitScopes } from '../../services/orchestrator/src/limits/admission.ts';
+import { releaseCalls, settleCall } from '../../services/orchestrator/src/limits/settlement.ts';
+import { tidyLimits } from '../../services/orchestrator/src/limits/tidy-limits.ts';
 import { countAttempt, markStarted, recordResult } from '../../services/orchestrator/src/record-result.ts';
+import { overdueAgents } from '../../services/orchestrator/src/scope-deadline.ts';
 import { silentResponses } from '../../services/orchestrator/src/sweep.ts';
+import { endedResponses } from '../../services/orchestrator/src/untold-ends.ts';
 import type { Statement } from './explain.ts';
 import type { FilledDatabase } from './filled-database.ts';
 
@@ -36,7 +41,18 @@ const TOOLS = ['get_weather', 'get_time'];
 const SILENT_MS = 60_000;
 const RETENTION = { storedMs: 60_000, unstoredMs: 60_000, analyticsMs: 60_000 };
 
-/** Takes a response through every operation of the hot path: created twice, a model call, two tools, a model call. */
+/** What limits the responses and calls of a key, in every way. */
+const LIMITS: ScopeLimits[] = ['key:key-0', 'key:key-7', 'group:new'].map((scope) => ({
+  scope,
+  requestsPerMinute: 1_000,
+  tokensPerMinute: 100_000,
+  concurrency: 1_000,
+}));
+
+/**
+ * Takes a response through every operation of the hot path: created twice, a model call, two tools, a model call. Then one of
+ * a key with limits, and a call.
+ */
 export async function runHotPath(filled: FilledDatabase): Promise<HotPath> {
   const statements: HotStatement[] = [];
   let operation = '';
@@ -72,8 +88,28 @@ export async function runHotPath(filled: FilledDatabase): Promise<HotPath> {
     await run('retrieve', () => loadResponse(database, command.id));
     const turns = await run('conversation', () => loadTurns(database, filled.lastTurn));
     const silent = await run('sweep', () => silentResponses({ database }, SILENT_MS).execute());
+    const seen = silent.at(-1);
+    if (seen) await run('sweep on', () => silentResponses({ database }, SILENT_MS, seen).execute());
+    const from = { at: new Date(Date.now() - 3 * SILENT_MS).toISOString(), id: command.id };
+    await run('ends', () => endedResponses({ database }, from, SILENT_MS).execute());
+    await run('overdue agents', () => overdueAgents({ database }).execute());
     await run('references', () => findItemOrigins(database, 'owner-0', [first.stepId, command.id]));
     await run('tidy', () => dueResponses({ database }).execute());
+    const limited = createCommand(filled.lastTurn, LIMITS);
+    const admitted = await run('create limited', () => createResponse(context, limited));
+    await run('create limited again', () => createResponse(context, limited));
+    const only = addressOf(limited.id, admitted?.added[0]);
+    await run('limited result', () => record(modelReport(only, textItems(only.stepId), usageOf(30))));
+    const call = newId(Date.now());
+    await run('admit call', () =>
+      database.transaction().execute(async (tx) => {
+        const admission = await admitScopes(tx, LIMITS);
+        await admission.take({ kind: 'call', id: call, forMs: 60_000 });
+      }),
+    );
+    await run('release calls', () => releaseCalls(database, [call, newId(Date.now())]));
+    await run('settle call', () => database.transaction().execute((tx) => settleCall(tx, call, 30)));
+    for (let round = 0; round < 2; round += 1) await run('tidy limits', () => tidyLimits(database));
     await run('forget calls', () => forgetCalls(database, 365 * 24 * 3_600_000, new AbortController().signal));
     // What this connection has scanned counts in the statistics now, not some seconds later.
     await pool.query('SELECT pg_stat_force_next_flush()');
@@ -89,7 +125,7 @@ async function recorded(context: StoreContext, report: Ended): Promise<Committed
   return committed;
 }
 
-function createCommand(previousResponseId: ResponseId): CreateCommand {
+function createCommand(previousResponseId: ResponseId, limits: ScopeLimits[] = []): CreateCommand {
   const now = Date.now();
   return {
     id: newId(now),
@@ -105,7 +141,7 @@ function createCommand(previousResponseId: ResponseId): CreateCommand {
     detached: false,
     bodyHash: null,
     keyName: 'key-0',
-    limits: [],
+    limits,
     createdAt: now,
     askedAt: now,
     waitMs: 10_000,
@@ -158,7 +194,17 @@ function textItems(step: string): RecordedItem[] {
   ];
 }
 
-function modelReport(address: ReturnType<typeof addressOf>, items: RecordedItem[]): Ended {
+function usageOf(total: number): Usage {
+  return {
+    input_tokens: total - 1,
+    input_tokens_details: { cached_tokens: 0 },
+    output_tokens: 1,
+    output_tokens_details: { reasoning_tokens: 0 },
+    total_tokens: total,
+  };
+}
+
+function modelReport(address: ReturnType<typeof addressOf>, items: RecordedItem[], usage: Usage | null = null): Ended {
   const call = { model: 'demo', upstream: 'http://127.0.0.1:9100', status: 200, ttfbMs: 5, durationMs: 50 };
   const tokens = {
     inputTokens: 20,
@@ -172,7 +218,7 @@ function modelReport(address: ReturnType<typeof addressOf>, items: RecordedItem[
     kind: 'model_call',
     ...address,
     endedAt: Date.now(),
-    result: { items, finish: 'stop', usage: null },
+    result: { items, finish: 'stop', usage },
     error: null,
     log: { streamSeq: 2, nextEvent: 10, cursor: 1 },
     events: 8,

@@ -2,6 +2,7 @@ import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManage
 import type { NatsConnection } from '@nats-io/nats-core';
 import { connect } from '@nats-io/transport-node';
 import { BlobStore } from './blob.ts';
+import { type BusLog, WARNINGS } from './bus-log.ts';
 import { PayloadRoom } from './payload-room.ts';
 import { AckedPublisher } from './publisher.ts';
 
@@ -10,6 +11,8 @@ export interface Bus {
   nc: NatsConnection;
   js: JetStreamClient;
   jsm: JetStreamManager;
+  /** Where what no caller hears is told. */
+  log: BusLog;
   publisher: AckedPublisher;
   blobs: BlobStore;
   /** What queues hold of large messages, all together. */
@@ -33,6 +36,8 @@ export interface BusOptions {
   timeoutMs?: number;
   /** Bytes of large messages that queues hold at once; 32 MiB by default. */
   payloadBytes?: number;
+  /** The process's warnings by default. */
+  log?: BusLog;
 }
 
 const PAYLOAD_BYTES = 32 * 1024 * 1024;
@@ -40,6 +45,7 @@ const PAYLOAD_BYTES = 32 * 1024 * 1024;
 /** Connects, and goes on reconnecting for ever; the first connection is waited for just as patiently. */
 export async function connectBus(options: BusOptions): Promise<Bus> {
   const timeout = options.timeoutMs ?? 5_000;
+  const log = options.log ?? WARNINGS;
   const nc = await connect({
     servers: options.url.split(','),
     name: options.name,
@@ -61,11 +67,12 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
   })();
   const js = jetstream(nc, { timeout });
   const jsm = await jetstreamManager(nc, { timeout, checkAPI: false });
-  const publisher = new AckedPublisher(nc, timeout);
+  const publisher = new AckedPublisher({ nc, log }, timeout);
   return {
     nc,
     js,
     jsm,
+    log,
     publisher,
     blobs: new BlobStore(js),
     room: new PayloadRoom(options.payloadBytes ?? PAYLOAD_BYTES),

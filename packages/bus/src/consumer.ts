@@ -14,7 +14,7 @@ export interface QueueConsumerOptions {
   stream: string;
   durable: string;
   filter: string;
-  /** The most messages under way at once, in all processes together: the concurrency limit. */
+  /** The most messages under way at once, in all processes together: the concurrency limit. See {@link QueueConsumer.limitTo}. */
   maxAckPending: number;
   /** Milliseconds without a sign of life after which a message is given to another process. */
   ackWaitMs: number;
@@ -75,11 +75,13 @@ export class QueueConsumer {
   #pull: Pull | undefined;
   #stopListening: () => void = () => undefined;
   #recovering: Promise<void> | undefined;
+  #maxAckPending: number;
   #stopping = false;
 
   constructor(bus: Bus, options: QueueConsumerOptions) {
     this.#bus = bus;
     this.#options = options;
+    this.#maxAckPending = options.maxAckPending;
     this.#pauses = new PauseWatch(options.ackWaitMs / 2);
   }
 
@@ -91,6 +93,7 @@ export class QueueConsumer {
   /** Makes the consumer when it is not there, and begins. */
   async start(): Promise<void> {
     await contested(() => this.#ensure());
+    if (this.#stopping) return;
     const { stream, durable, limit } = this.#options;
     this.#pull = new Pull(this.#bus, {
       stream,
@@ -105,6 +108,15 @@ export class QueueConsumer {
     });
     this.#pull.ask();
     this.#stopListening = this.#bus.room.onRoom(() => this.#pull?.ask());
+  }
+
+  /**
+   * Changes the concurrency limit, before the start or after it. What is under way goes on: where it is more than that,
+   * nothing is delivered until enough of it has come to its end.
+   */
+  async limitTo(maxAckPending: number): Promise<void> {
+    this.#maxAckPending = maxAckPending;
+    if (this.#pull) await contested(() => this.#ensure());
   }
 
   /** Takes no more messages; waits for those under way up to `deadlineMs`, then aborts them, and they go to others. */
@@ -183,7 +195,7 @@ export class QueueConsumer {
   }
 
   async #ensure(): Promise<void> {
-    const { stream, durable, filter, maxAckPending, ackWaitMs, maxDeliver } = this.#options;
+    const { stream, durable, filter, ackWaitMs, maxDeliver } = this.#options;
     const config: Partial<ConsumerConfig> = {
       durable_name: durable,
       ack_policy: AckPolicy.Explicit,
@@ -191,7 +203,7 @@ export class QueueConsumer {
       filter_subject: filter,
       ack_wait: nanos(ackWaitMs),
       max_deliver: maxDeliver,
-      max_ack_pending: maxAckPending,
+      max_ack_pending: this.#maxAckPending,
       max_waiting: 4096,
     };
     try {

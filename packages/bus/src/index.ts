@@ -1,9 +1,25 @@
 /** NATS: subjects, streams, the messages between services, and the queues they travel in. */
 export { checkAccepting } from './accepting.ts';
 export { BlobExpired, BlobStore, type Pieces } from './blob.ts';
+export type { BusLog } from './bus-log.ts';
+export type { CallMark, CallNote, CallTarget, ToolCallMeasure, UpstreamCall } from './calls.ts';
+export type {
+  Asked,
+  AskedCommand,
+  Asking,
+  ConversationChange,
+  ConversationCommand,
+  CreateCommand,
+  RedriveCommand,
+  Reply,
+  ResponseCommand,
+  Waiting,
+  WithdrawCommand,
+} from './commands.ts';
 export { type Bus, type BusOptions, connectBus } from './connection.ts';
 export { QueueConsumer, type QueueConsumerOptions, QueueTrouble, StaleDelivery } from './consumer.ts';
 export { contested } from './contested.ts';
+export { type Desk, type DeskOptions, openDesk } from './desk.ts';
 export { type BusEnvironment, joinBus } from './join.ts';
 export {
   type AdmitAnswer,
@@ -15,34 +31,7 @@ export {
   type Release,
   type ScopeLimits,
 } from './limits.ts';
-export {
-  type AgentPlace,
-  type Asked,
-  type AskedCommand,
-  type CallMark,
-  type CallNote,
-  type CallTarget,
-  type ConversationChange,
-  type ConversationCommand,
-  type CreateCommand,
-  decodeMessage,
-  encodeMessage,
-  type LogPosition,
-  MalformedMessage,
-  type MaxDeliveriesAdvisory,
-  type ModelWork,
-  type RedriveCommand,
-  type Reply,
-  type ResponseCommand,
-  type ResultCommand,
-  type StepAnswer,
-  type StepQuestion,
-  type StepWork,
-  type ToolCallMeasure,
-  type ToolWork,
-  type UpstreamCall,
-  type Work,
-} from './messages.ts';
+export { decodeMessage, encodeMessage, MalformedMessage } from './messages.ts';
 export { type Done, OrchestratorClient, type OrchestratorClientOptions } from './orchestrator-client.ts';
 export { dropPayload, payloadOf, payloadPieces, publishPayload, publishUntilStored } from './payload.ts';
 export { PayloadRoom } from './payload-room.ts';
@@ -90,6 +79,20 @@ export {
   type WorkSource,
   workDurable,
   workFilter,
+  workSourceOf,
   workSubject,
 } from './subjects.ts';
-export { isWaitedFor } from './waiting.ts';
+export { type Listening, subscribe } from './subscribe.ts';
+export { hasGivenUp, isWaitedFor } from './waiting.ts';
+export type {
+  AgentPlace,
+  LogPosition,
+  MaxDeliveriesAdvisory,
+  ModelWork,
+  ResultCommand,
+  StepAnswer,
+  StepQuestion,
+  StepWork,
+  ToolWork,
+  Work,
+} from './work.ts';

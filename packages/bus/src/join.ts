@@ -1,3 +1,4 @@
+import type { BusLog } from './bus-log.ts';
 import { type Bus, connectBus } from './connection.ts';
 import { contested } from './contested.ts';
 import { ensureStreams } from './streams.ts';
@@ -14,13 +15,17 @@ export interface BusEnvironment {
   QUEUE_PAYLOAD_BYTES?: number;
 }
 
-/** Connects a service, and sees to it that the streams are there. `name` shows in the server's monitoring. */
-export async function joinBus(environment: BusEnvironment, name: string): Promise<Bus> {
+/**
+ * Connects a service, and sees to it that the streams are there. `name` shows in the server's monitoring; what no caller
+ * hears goes to `log`, and without one to the process's warnings.
+ */
+export async function joinBus(environment: BusEnvironment, name: string, log?: BusLog): Promise<Bus> {
   const bus = await connectBus({
     url: environment.NATS_URL,
     name,
     timeoutMs: environment.NATS_TIMEOUT_MS,
     ...(environment.QUEUE_PAYLOAD_BYTES === undefined ? {} : { payloadBytes: environment.QUEUE_PAYLOAD_BYTES }),
+    ...(log === undefined ? {} : { log }),
   });
   const options = {
     partitions: environment.PARTITIONS,

@@ -1,5 +1,6 @@
 /** How much a key may use, on its way between the services. */
-import { ApiError } from '@tailrace/protocol';
+import { ApiError, type ErrorInfo } from '@tailrace/protocol';
+import type { Asking } from './commands.ts';
 
 /** What limits a request: a key, or a group that the key is in. Null: as much as comes. */
 export interface ScopeLimits {
@@ -53,21 +54,22 @@ function secondsOf(waitMs: number | null): number {
 }
 
 /** `tr.ask.admit`: gateway to orchestrator. May a call begin that is no response? Asked once; what is not answered was not told. */
-export interface AdmitQuestion {
+export interface AdmitQuestion extends Asking {
   /** The call's own id. */
   id: string;
   model: string;
   limits: ScopeLimits[];
   /** Whether it counts as under way, and will be told to be over. */
   lease: boolean;
-  /** After this nobody waits for the answer any more. Milliseconds since the epoch. */
-  expiresAt: number;
 }
 
 /** The answer to an {@link AdmitQuestion}. */
 export type AdmitAnswer =
   /** `leased`: its end has to be told, by its result or by a release. */
-  { admitted: true; leased: boolean; rateLimit: RateLimit } | { admitted: false; refusal: LimitRefusal };
+  | { admitted: true; leased: boolean; rateLimit: RateLimit }
+  | { admitted: false; refusal: LimitRefusal }
+  /** It was not looked at, and nothing was counted. */
+  | { admitted: false; error: ErrorInfo };
 
 /** `tr.ctl.release`: a gateway has no more to do with a call. What it has used is charged by its result, then or later. */
 export interface Release {

@@ -1,4 +1,6 @@
 import { createInbox, type MsgHdrs, type NatsConnection } from '@nats-io/nats-core';
+import type { BusLog } from './bus-log.ts';
+import { subscribe } from './subscribe.ts';
 
 /** What JetStream says of a message it has stored. */
 export interface StoredAck {
@@ -22,12 +24,20 @@ export class PublishRejected extends Error {
   }
 }
 
-/** Whether a message was stored is not known: no answer came in time, or nobody listens. */
+/** Whether a message was stored is not known: no answer came in time, none that can be read, or nobody listens. */
 export class PublishUncertain extends Error {
   constructor(subject: string, reason: string) {
     super(`${subject}: ${reason}`);
     this.name = 'PublishUncertain';
   }
+}
+
+/** What JetStream answers. */
+interface Answer {
+  error?: { err_code?: number; description?: string };
+  stream?: string;
+  seq?: number;
+  duplicate?: boolean;
 }
 
 interface Waiting {
@@ -50,14 +60,12 @@ export class AckedPublisher {
   readonly #sweeper: NodeJS.Timeout;
   #next = 0;
 
-  constructor(nc: NatsConnection, timeoutMs: number) {
+  constructor({ nc, log }: { nc: NatsConnection; log: BusLog }, timeoutMs: number) {
     this.#nc = nc;
     this.#timeoutMs = timeoutMs;
-    nc.subscribe(`${this.#prefix}.*`, {
-      callback: (error, msg) => {
-        if (!error) this.#settle(msg.subject.slice(this.#prefix.length + 1), msg.data, msg.headers);
-      },
-    });
+    subscribe({ nc, log }, `${this.#prefix}.*`, ({ subject, data, headers }) =>
+      this.#settle(subject.slice(this.#prefix.length + 1), data, headers),
+    );
     this.#sweeper = setInterval(() => this.#expire(performance.now()), 100);
     this.#sweeper.unref();
   }
@@ -93,13 +101,14 @@ export class AckedPublisher {
       waiting.reject(new PublishUncertain(waiting.subject, 'no stream listens'));
       return;
     }
-    const answer: unknown = JSON.parse(Buffer.from(data).toString());
-    const { error, stream, seq, duplicate } = answer as {
-      error?: { err_code?: number; description?: string };
-      stream?: string;
-      seq?: number;
-      duplicate?: boolean;
-    };
+    let answer: Answer;
+    try {
+      answer = JSON.parse(Buffer.from(data).toString()) as Answer;
+    } catch (error) {
+      waiting.reject(new PublishUncertain(waiting.subject, 'its acknowledgement cannot be read'));
+      throw error;
+    }
+    const { error, stream, seq, duplicate } = answer;
     if (error) {
       waiting.reject(new PublishRejected(waiting.subject, error.err_code ?? 0, error.description ?? ''));
     } else {

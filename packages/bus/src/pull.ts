@@ -5,6 +5,7 @@
 import { createInbox, type Msg, nanos, type Subscription } from '@nats-io/nats-core';
 import type { Bus } from './connection.ts';
 import { QueueMessage } from './queue-message.ts';
+import { subscribe } from './subscribe.ts';
 
 /** What is asked for, and who hears of it. */
 export interface PullOptions {
@@ -51,11 +52,7 @@ export class Pull {
   constructor(bus: Bus, options: PullOptions) {
     this.#bus = bus;
     this.#options = options;
-    this.#subscription = bus.nc.subscribe(`${this.#inbox}.*`, {
-      callback: (error, msg) => {
-        if (!error) this.#receive(msg);
-      },
-    });
+    this.#subscription = subscribe(bus, `${this.#inbox}.*`, (message) => this.#receive(message));
     // The server forgets requests with the connection that made them.
     this.#stopListening = bus.onReconnect(() => {
       this.#requests.clear();

@@ -1,4 +1,4 @@
-import type { ResponseId } from '@tailrace/protocol';
+import type { ResponseId, StepId } from '@tailrace/protocol';
 
 /** Which share of the responses a message belongs to; the count is fixed at install. */
 export type Partition = number;
@@ -11,6 +11,12 @@ export function token(name: string): string {
   return Buffer.from(name, 'utf8')
     .toString('latin1')
     .replace(/[^A-Za-z0-9_-]/g, (byte) => `=${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
+}
+
+/** The name that {@link token} has made a token of. */
+function nameOf(token: string): string {
+  const bytes = token.replace(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return Buffer.from(bytes, 'latin1').toString('utf8');
 }
 
 /** The partition of a response: taken from the last digits of its id, which are random. */
@@ -32,15 +38,15 @@ export const DEAD_STREAM = 'TR_DEAD';
 export const DEAD_SUBJECT = `$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.${WORK_STREAM}.*`;
 
 /** A message to the orchestrator. */
-export type ChainMessageKind = 'create' | 'result' | 'cancel' | 'delete' | 'conversation' | 'redrive';
+export type ChainMessageKind = 'create' | 'withdraw' | 'result' | 'cancel' | 'delete' | 'conversation' | 'redrive';
 export const chainSubject = (partition: Partition, kind: ChainMessageKind): string => `tr.chain.${partition}.${kind}`;
 
 /** Notes of calls that are about to be made, until it is known that they are booked. */
 export const CALLS_STREAM = 'TR_CALLS';
 export const callSubject = (kind: 'model' | 'tool'): string => `tr.calls.${kind}`;
 
-/** Core NATS, unstored: a response has been cancelled; whoever works on it stops. */
-export const cancelledSubject = (id: ResponseId): string => `tr.ctl.cancel.${id}`;
+/** Core NATS, unstored: a response, or a step, is being cancelled; whoever works on it stops. */
+export const cancelledSubject = (id: ResponseId | StepId): string => `tr.ctl.cancel.${id}`;
 /** Core NATS, request and reply: asked by a gateway whose clients of a response have gone; one that has a client of it answers. */
 export const attachedSubject = (id: ResponseId): string => `tr.ctl.attached.${id}`;
 /** Core NATS, request and reply: where does this step stand? */
@@ -51,8 +57,8 @@ export const ADMIT_SUBJECT = 'tr.ask.admit';
 export const RELEASE_SUBJECT = 'tr.ctl.release';
 /** Core NATS, request and reply: a change of the registry, sealed. */
 export const ADMIN_SUBJECT = 'tr.admin.change';
-/** The response that a subject of `tr.ctl.*` is about. */
-export const subjectOf = (control: string): ResponseId => control.slice(control.lastIndexOf('.') + 1);
+/** The response, or the step, that a subject of `tr.ctl.*` is about. */
+export const subjectOf = (control: string): ResponseId | StepId => control.slice(control.lastIndexOf('.') + 1);
 
 /** What a worker works on: a registered model, a registered source of tools, or all MCP servers that requests name. */
 export type WorkSource = { kind: 'model' | 'tool'; name: string } | typeof REQUESTED_MCP;
@@ -60,5 +66,13 @@ export type WorkSource = { kind: 'model' | 'tool'; name: string } | typeof REQUE
 export const REQUESTED_MCP = { kind: 'mcp', name: 'requested' } as const;
 export const workSubject = (source: WorkSource, lane: Lane): string =>
   `tr.work.${source.kind}.${lane}.${token(source.name)}`;
+/** The source of the work on a subject; undefined for one that {@link workSubject} makes of none. */
+export function workSourceOf(subject: string): WorkSource | undefined {
+  const [, , kind, , last, ...more] = subject.split('.');
+  if (last === undefined || more.length > 0) return undefined;
+  const name = nameOf(last);
+  if (kind === 'model' || kind === 'tool') return { kind, name };
+  return kind === REQUESTED_MCP.kind && name === REQUESTED_MCP.name ? REQUESTED_MCP : undefined;
+}
 export const workFilter = (source: WorkSource): string => `tr.work.${source.kind}.*.${token(source.name)}`;
 export const workDurable = (source: WorkSource): string => `${source.kind}-${token(source.name)}`;

@@ -7,8 +7,9 @@
  * that the command has only just been sent.
  */
 
+import type { Asking, Waiting } from './commands.ts';
 import type { Bus } from './connection.ts';
-import { type Asked, decodeMessage, type Waiting } from './messages.ts';
+import { decodeMessage } from './messages.ts';
 import { isSilence } from './silence.ts';
 
 /** Milliseconds between the two clocks' times up to which a command is new. */
@@ -17,14 +18,24 @@ const NEW_MS = 1_000;
 const ANSWER_MS = 1_000;
 
 /** See the file's head. `redelivered` says that the command has been in other hands before. */
-export async function isWaitedFor(bus: Pick<Bus, 'nc'>, asked: Asked, redelivered: boolean): Promise<boolean> {
+export async function isWaitedFor(bus: Pick<Bus, 'nc'>, asked: Asking, redelivered: boolean): Promise<boolean> {
   const age = Math.abs(Date.now() - asked.askedAt);
   if (!redelivered && age < Math.min(NEW_MS, asked.waitMs / 2)) return true;
+  return (await askBack(bus, asked))?.waiting ?? false;
+}
+
+/** Whether somebody has waited in vain, and said so to whoever wanted it. Who is gone has told nobody anything. */
+export async function hasGivenUp(bus: Pick<Bus, 'nc'>, asked: Asking): Promise<boolean> {
+  return (await askBack(bus, asked))?.gaveUp ?? false;
+}
+
+/** Undefined when there is no answer. */
+async function askBack(bus: Pick<Bus, 'nc'>, { replyTo }: Asking): Promise<Waiting | undefined> {
   try {
-    const answer = await bus.nc.request(asked.replyTo, undefined, { timeout: ANSWER_MS });
-    return decodeMessage<Waiting>(asked.replyTo, answer.data).waiting;
+    const answer = await bus.nc.request(replyTo, undefined, { timeout: ANSWER_MS });
+    return decodeMessage<Waiting>(replyTo, answer.data);
   } catch (error) {
-    if (isSilence(error)) return false;
+    if (isSilence(error)) return undefined;
     throw error;
   }
 }

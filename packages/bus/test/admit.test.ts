@@ -1,4 +1,5 @@
 import { NoRespondersError, TimeoutError } from '@nats-io/nats-core';
+import { ApiError } from '@tailrace/protocol';
 import { expect, test } from 'vitest';
 import {
   ADMIT_SUBJECT,
@@ -46,6 +47,12 @@ test('a refusal is thrown as such', async () => {
     refusal,
     message: 'Rate limit reached: this key may make 2 requests a minute. Try again in 30 s.',
   });
+});
+
+test('that nobody has a hand for it is told at once, and holds no place', async () => {
+  const { client, told } = clientThat(() => ({ admitted: false, error: new ApiError('overloaded').info }));
+  await expect(client.admit(QUESTION)).rejects.toMatchObject({ code: 'overloaded', status: 503, retryAfter: 1 });
+  expect(told).toEqual([]);
 });
 
 test.each([

@@ -17,6 +17,11 @@ afterEach(() => {
 /** A connection that sends nothing: what was published is kept, and an answer can be made up. */
 class SilentConnection {
   readonly published: { subject: string; reply: string }[] = [];
+  readonly log = {
+    error({ err }: { err: unknown }) {
+      throw err;
+    },
+  };
   #callback: SubscriptionOptions['callback'];
 
   readonly nc = {
@@ -44,7 +49,7 @@ describe.each([
 
   test('gives no publish up, and keeps none waiting', async () => {
     const connection = new SilentConnection();
-    const publisher = new AckedPublisher(connection.nc, 5_000);
+    const publisher = new AckedPublisher(connection, 5_000);
     const answered = publisher.publish('tr.chain.0.create', new Uint8Array());
     setClock();
     await vi.advanceTimersByTimeAsync(1_000);
@@ -61,7 +66,12 @@ describe.each([
   test('makes no queue look silent, and hides no silence', async () => {
     const connection = new SilentConnection();
     const troubles: string[] = [];
-    const bus = { nc: connection.nc, connected: () => true, onReconnect: () => () => undefined } as unknown as Bus;
+    const bus = {
+      nc: connection.nc,
+      log: connection.log,
+      connected: () => true,
+      onReconnect: () => () => undefined,
+    } as unknown as Bus;
     const pull = new Pull(bus, {
       stream: 'TR_WORK',
       durable: 'model-demo',

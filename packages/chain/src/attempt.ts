@@ -12,10 +12,15 @@ export function attemptOf(first: number, delivery: number): number {
 
 /** The first attempt of the next message for a step whose last known attempt is this. */
 export function nextMessageAttempt(attempt: number): number {
-  return (Math.floor((attempt - 1) / PER_MESSAGE) + 1) * PER_MESSAGE + 1;
+  return messageOf(attempt) * PER_MESSAGE + 1;
+}
+
+/** Which of a step's messages an attempt belongs to: 1 for the first. */
+export function messageOf(attempt: number): number {
+  return Math.floor((attempt - 1) / PER_MESSAGE) + 1;
 }
 
 /** Whether `attempt` belongs to a message that was made after that of `own`: then that one is to be forgotten. */
 export function isOfLaterMessage(attempt: number, own: number): boolean {
-  return Math.floor((attempt - 1) / PER_MESSAGE) > Math.floor((own - 1) / PER_MESSAGE);
+  return messageOf(attempt) > messageOf(own);
 }

@@ -19,6 +19,8 @@ export interface Transition {
 export interface TransitionContext {
   now: number;
   newId(): StepId;
+  /** The calls of agents whose time is up: who keeps the chain has the clock that they are timed by. */
+  overdue: ReadonlySet<StepId>;
   /** The arguments of agents are checked here: no worker sees them. */
   checkArguments: CheckArguments;
 }

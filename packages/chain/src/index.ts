@@ -14,7 +14,7 @@ export {
 } from './accepted.ts';
 export { liveCalls } from './answer.ts';
 export { assemble, initialResource, outputOf, type PlacedItem, usageOf } from './assemble.ts';
-export { attemptOf, isOfLaterMessage, nextMessageAttempt } from './attempt.ts';
+export { attemptOf, isOfLaterMessage, messageOf, nextMessageAttempt } from './attempt.ts';
 export { closeItem } from './close-item.ts';
 export type { Transition, TransitionContext } from './entry.ts';
 export { needsRecall, recall } from './mcp-memory.ts';
@@ -25,7 +25,7 @@ export { heldBackTools, mcpServerOf, type Offered, offerOf, parametersOf } from 
 export { project } from './project.ts';
 export { type Prompt, type PromptTool, prompt } from './prompt.ts';
 export { type OpenCompaction, type PromptItem, promptItems, type Turn } from './prompt-items.ts';
-export { type AgentPlace, agentPlaceOf, contextWindowOf, progressEvent, stepsBelow } from './scope.ts';
+export { type AgentPlace, agentPlaceOf, contextWindowOf, progressEvent, stepsBelow, timeLimitOf } from './scope.ts';
 export {
   type FinishReason,
   isScopeStep,
@@ -50,7 +50,9 @@ export {
   begin,
   cancel,
   expire,
+  expireScope,
   type Published,
+  type PublishedInScope,
   recordOutcome,
   type StepOutcome,
 } from './transition.ts';

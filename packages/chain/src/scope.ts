@@ -1,5 +1,12 @@
 /** Scopes: the response's own loop, and the loops that agents run below the calls that opened them. Pure. */
-import { type ItemEvent, publicStepId, type StepId, type UnnumberedEvent } from '@tailrace/protocol';
+import {
+  type ErrorInfo,
+  errorInfo,
+  type ItemEvent,
+  publicStepId,
+  type StepId,
+  type UnnumberedEvent,
+} from '@tailrace/protocol';
 import type { AcceptedRequest, Agent, McpServer, ServerTool } from './accepted.ts';
 import { isScopeStep, type Scope, type Step, type ToolStep } from './step.ts';
 
@@ -68,6 +75,16 @@ export function rulesOf(request: AcceptedRequest, chain: readonly Step[], scope:
     maxToolCalls: agent.max_tool_calls,
     contextWindow: agent.context_window,
   };
+}
+
+/** Milliseconds that the agent which a call has opened may take; null for as many as it likes, and for what is no agent's call. */
+export function timeLimitOf(request: AcceptedRequest, step: Step): number | null {
+  return isScopeStep(step) ? (toolNamed(request, step.request.tool).agent?.timeout_ms ?? null) : null;
+}
+
+/** What the call of an agent fails with when its time is up. */
+export function timeoutOf(request: AcceptedRequest, chain: readonly Step[], scope: StepId): ErrorInfo {
+  return errorInfo('tool_timeout', { ms: rulesOf(request, chain, scope).agent?.timeout_ms ?? 0 });
 }
 
 /** The scope, the one around it, and so on, to the response's own. */

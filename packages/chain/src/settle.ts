@@ -4,7 +4,7 @@ import type { ResponseRecord } from './accepted.ts';
 import { spokenText } from './answer.ts';
 import type { Entry, Transition, TransitionContext } from './entry.ts';
 import { type Action, nextAction } from './next-action.ts';
-import { openerOf, pathOf, rulesOf } from './scope.ts';
+import { openerOf, pathOf, timeoutOf } from './scope.ts';
 import { isScopeStep, isTerminal, resultOf, type Scope, type Step, stepsOf, type ToolStep } from './step.ts';
 
 /**
@@ -45,20 +45,16 @@ export function settle(entry: Entry, scope: Scope, context: TransitionContext): 
   return entry.transition();
 }
 
-/** The next action in a scope. An agent whose time is up, or that of one around it, begins nothing more. */
+/** The next action in a scope. An agent whose time is up, or that of one around it, begins nothing more, and has said nothing. */
 function inTime(
   { record: { request }, chain }: Entry,
   scope: Scope,
-  { now, checkArguments }: TransitionContext,
+  { overdue, checkArguments }: TransitionContext,
 ): Action {
   const action = nextAction(request, chain, scope, checkArguments);
-  if (action.type !== 'append') return action;
-  for (const around of pathOf(chain, scope)) {
-    const startedAt = openerOf(chain, around)?.startedAt ?? now;
-    const ms = rulesOf(request, chain, around).agent?.timeout_ms ?? null;
-    if (ms !== null && now - startedAt > ms) return { type: 'fail', error: errorInfo('tool_timeout', { ms }) };
-  }
-  return action;
+  if (action.type !== 'append' && action.type !== 'complete') return action;
+  const late = pathOf(chain, scope).find((around) => around !== null && overdue.has(around));
+  return late ? { type: 'fail', error: timeoutOf(request, chain, late) } : action;
 }
 
 function isOpenScope(step: Step): boolean {

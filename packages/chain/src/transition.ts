@@ -6,6 +6,7 @@ import type { ErrorInfo, StepId } from '@tailrace/protocol';
 import { hasEnded, type ResponseRecord } from './accepted.ts';
 import { isOfLaterMessage } from './attempt.ts';
 import { Entry, type Transition, type TransitionContext } from './entry.ts';
+import { stepsBelow, timeoutOf } from './scope.ts';
 import { settle } from './settle.ts';
 import { isScopeStep, isTerminal, type ModelResult, type Step, type ToolResult } from './step.ts';
 
@@ -22,6 +23,15 @@ export type StepOutcome =
     }
   | { kind: 'tool_call'; outcome: { result: ToolResult } | { error: ErrorInfo } };
 
+/** Whose outcome it is. */
+export interface ReportAddress {
+  stepId: StepId;
+  attempt: number;
+  startedAt: number;
+  /** Whether no attempt can come to anything any more, not even one that was made since: the log has been closed to them all. */
+  final?: boolean;
+}
+
 /** The first entry of a new response. `record` has no entries yet. */
 export function begin(record: Omit<ResponseRecord, 'entries' | 'nextEvent'>, context: TransitionContext): Transition {
   return settle(new Entry({ ...record, entries: 1, nextEvent: 0 }, []), null, context);
@@ -34,16 +44,16 @@ export function begin(record: Omit<ResponseRecord, 'entries' | 'nextEvent'>, con
 export function recordOutcome(
   record: ResponseRecord,
   chain: readonly Step[],
-  report: StepOutcome & { stepId: StepId; attempt: number; startedAt: number },
+  report: StepOutcome & ReportAddress,
   context: TransitionContext,
 ): Transition | null {
   const step = chain.find((each) => each.id === report.stepId);
   if (!step || isTerminal(step) || hasEnded(record) || isScopeStep(step)) return null;
-  if (isOvertaken(step, report.attempt)) return null;
+  if (!report.final && isOvertaken(step, report.attempt)) return null;
   const nextEvent = nextEventAfter(record, step, report);
   const entry = new Entry({ ...record, entries: record.entries + 1, nextEvent }, chain);
   entry.end(withOutcome(step, report), {
-    attempt: report.attempt,
+    attempt: report.final ? Math.max(report.attempt, step.attempt) : report.attempt,
     startedAt: step.startedAt ?? Math.min(report.startedAt, context.now),
     endedAt: context.now,
   });
@@ -105,14 +115,47 @@ function breakOff(
   if (hasEnded(record)) return null;
   const after = Math.max(record.nextEvent, nextEvent);
   const entry = new Entry({ ...record, ...end, entries: record.entries + 1, nextEvent: after }, chain);
-  for (const step of chain.filter((each) => !isTerminal(each))) {
+  cancelSteps(entry, chain, partial, end.endedAt);
+  return entry.transition();
+}
+
+/** What the open steps of an agent, and of all below it, have published. */
+export interface PublishedInScope {
+  partial: ReadonlyMap<StepId, ModelResult>;
+  /** How many events they have put into the log, all their attempts together. */
+  events: number;
+}
+
+/**
+ * The entry that ends an agent whose time is up: what is open below its call ends as it stands, the call fails, and whoever
+ * has made it goes on. Null when it has ended already, or the call has opened nothing.
+ */
+export function expireScope(
+  record: ResponseRecord,
+  chain: readonly Step[],
+  scope: StepId,
+  { partial, events }: PublishedInScope,
+  context: TransitionContext,
+): Transition | null {
+  const opener = chain.find((step) => step.id === scope);
+  if (!opener || !isScopeStep(opener) || isTerminal(opener) || hasEnded(record)) return null;
+  const counted = { ...record, entries: record.entries + 1, nextEvent: record.nextEvent + events };
+  const entry = new Entry(counted, chain);
+  cancelSteps(entry, stepsBelow(chain, scope), partial, context.now);
+  const error = timeoutOf(record.request, chain, scope);
+  entry.end({ ...opener, outcome: { state: 'failed', error, result: null } }, { endedAt: context.now });
+  return settle(entry, opener.parentStepId, context);
+}
+
+/** Whatever is open ends as it stands. */
+function cancelSteps(entry: Entry, steps: readonly Step[], partial: Published['partial'], endedAt: number): void {
+  for (const step of steps.filter((each) => !isTerminal(each))) {
     const canceled: Step =
       step.kind === 'model_call'
         ? { ...step, outcome: { state: 'canceled', result: partial.get(step.id) ?? null } }
         : { ...step, outcome: { state: 'canceled', result: null } };
-    entry.end(canceled, { endedAt: end.endedAt });
+    entry.end(canceled, { endedAt });
   }
-  return entry.transition();
 }
 
 function withOutcome(step: Step, report: StepOutcome): Step {

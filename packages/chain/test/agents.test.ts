@@ -109,9 +109,9 @@ describe('a call of an agent', () => {
   test('begins nothing more when its time is up, nor does an agent below it', () => {
     const story = new Story(request({}, { timeout_ms: 1_000 })).answer([research]);
     const outer = story.tool('researcher').id;
-    story.later(900).answer([research], outer);
+    story.answer([research], outer);
     const inner = story.tool('researcher').id;
-    story.later(200).answer([call('search')], inner);
+    story.late(outer).answer([call('search')], inner);
     const late = errorInfo('tool_timeout', { ms: 1_000 });
     for (const id of [inner, outer]) {
       expect(story.chain.find((step) => step.id === id)).toMatchObject({ outcome: { state: 'failed', error: late } });
@@ -119,10 +119,38 @@ describe('a call of an agent', () => {
     expect(story.now.added).toEqual([story.model()]);
   });
 
-  test('whose time is up may still say what it has found', () => {
+  test('whose time is up has said nothing, even if it says it at last', () => {
     const story = new Story(request({}, { timeout_ms: 1_000 })).answer([research]);
-    story.later(2_000).answer([text('Because.')], story.tool('researcher').id);
-    expect(outputs(story)).toEqual(['Because.']);
+    const { id } = story.tool('researcher');
+    story.late(id).answer([text('Because.')], id);
+    expect(outputs(story)).toEqual([JSON.stringify({ error: errorInfo('tool_timeout', { ms: 1_000 }) })]);
+  });
+
+  test('is broken off with all that is open below it when its time is up, and its caller goes on', () => {
+    const story = new Story(request({}, { timeout_ms: 1_000 })).answer([research]);
+    const outer = story.tool('researcher').id;
+    story.answer([research, call('search')], outer);
+    const inner = story.tool('researcher').id;
+    const { nextEvent } = story.now.record;
+    const said = { items: [text('Bec')(story.model(inner).id, 0)], finish: 'stop' as const, usage: null };
+    story.expire(outer, { partial: new Map([[story.model(inner).id, said]]), events: 3 });
+    const below = story.chain.filter((step) => step.parentStepId === inner || step.id === inner);
+    expect(below.map(({ outcome }) => outcome)).toEqual([
+      { state: 'canceled', result: null },
+      { state: 'canceled', result: said },
+    ]);
+    expect(story.tool('search').outcome.state).toBe('canceled');
+    expect(outputs(story)).toEqual([JSON.stringify({ error: errorInfo('tool_timeout', { ms: 1_000 }) })]);
+    expect(story.now.added).toEqual([story.model()]);
+    expect(story.now.record.nextEvent).toBe(nextEvent + 3 + story.events.length);
+    expect(() => story.expire(outer)).toThrow('ended already');
+  });
+
+  test('leaves what its caller has begun beside it alone when its time is up', () => {
+    const story = new Story(request({}, { timeout_ms: 1_000 })).answer([research, call('search')]);
+    story.expire(story.tool('researcher').id);
+    expect(story.tool('search').outcome.state).toBe('pending');
+    expect(story.now.added).toEqual([]);
   });
 
   test('may not call functions of the client', () => {

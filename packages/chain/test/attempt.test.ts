@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { attemptOf, isOfLaterMessage, nextMessageAttempt } from '../src/attempt.ts';
+import { attemptOf, isOfLaterMessage, messageOf, nextMessageAttempt } from '../src/attempt.ts';
 
 describe('attempts', () => {
   test.each([
@@ -20,6 +20,15 @@ describe('attempts', () => {
     [110, 201],
   ])('after attempt %i the next message begins with %i', (attempt, next) => {
     expect(nextMessageAttempt(attempt)).toBe(next);
+  });
+
+  test.each([
+    [1, 1],
+    [100, 1],
+    [101, 2],
+    [503, 6],
+  ])('attempt %i is of the message %i', (attempt, message) => {
+    expect(messageOf(attempt)).toBe(message);
   });
 
   test.each([

@@ -182,7 +182,7 @@ describe('the loop, in any world', () => {
   test('cancelling, at any moment, ends whatever is open and nothing else', () => {
     const result: ModelResult = { items: [], finish: 'stop', usage: null };
     everyWorld((moments, world) => {
-      const context = { now: 0, newId: () => 'none', checkArguments: checkOf(world) };
+      const context = { now: 0, newId: () => 'none', overdue: new Set<string>(), checkArguments: checkOf(world) };
       for (const { record, chain } of moments) {
         const open = chain.filter((step) => !isTerminal(step));
         const partial = new Map(open.map((step) => [step.id, result]));

@@ -14,6 +14,7 @@ import {
   type CheckArguments,
   cancel,
   closeItem,
+  expireScope,
   heldBackTools,
   isScopeStep,
   isTerminal,
@@ -25,8 +26,10 @@ import {
   recordOutcome,
   type Step,
   type StepOutcome,
+  stepsBelow,
   type ToolStep,
   type Transition,
+  timeLimitOf,
   wholeItemEvents,
 } from '../src/index.ts';
 import { LAST_WORD, resultOfPlan } from './answers.ts';
@@ -63,7 +66,7 @@ export const checkOf =
 export function play(world: World): Moment[] {
   let ids = 0;
   let now = 1_700_000_000_000;
-  const context = () => {
+  const context = (overdue: ReadonlySet<StepId> = new Set()) => {
     now += 700;
     const from = ids;
     let made = 0;
@@ -72,6 +75,7 @@ export function play(world: World): Moment[] {
       made = 0;
       return {
         now: at,
+        overdue,
         checkArguments: checkOf(world),
         newId: () => {
           made += 1;
@@ -104,7 +108,16 @@ export function play(world: World): Moment[] {
     const step = running[circle(world.order, turn) % Math.max(1, running.length)];
     if (!step) return moments;
     if (moments.length > MOST) throw new Error(`the loop has not ended after ${MOST} entries`);
-    const at = context();
+    const overdue = overdueIn(record, chain, now + 700);
+    const at = context(overdue);
+    const [late] = overdue;
+    // Sometimes a step is recorded first.
+    if (late !== undefined && turn % 2 === 0) {
+      const { partial, published } = publishedUntil(world, 1 + (turn % 7), record, chain, stepsBelow(chain, late));
+      const known = { partial, events: published.length };
+      moments.push(momentOf((from, steps) => expireScope(from, steps, late, known, at()), published, record, chain));
+      continue;
+    }
     if (world.cancel && record.entries >= world.cancel.entries) {
       const { partial, published } = publishedUntil(world, world.cancel.events, record, chain);
       const known = { partial, nextEvent: record.nextEvent + published.length };
@@ -115,6 +128,15 @@ export function play(world: World): Moment[] {
     const told = { ...report, stepId: step.id, attempt: 1, startedAt: now };
     moments.push(momentOf((from, steps) => recordOutcome(from, steps, told, at()), published, record, chain));
   }
+}
+
+/** The calls of agents whose time is up. */
+function overdueIn(record: ResponseRecord, chain: readonly Step[], now: number): Set<StepId> {
+  const late = chain.filter((step) => {
+    const limit = isTerminal(step) ? null : timeLimitOf(record.request, step);
+    return limit !== null && now - step.createdAt > limit;
+  });
+  return new Set(late.map(({ id }) => id));
 }
 
 function momentOf(
@@ -169,9 +191,15 @@ function answerOf(world: World, record: ResponseRecord, chain: readonly Step[], 
 }
 
 /** What the open model calls have published after so many events each; the items that they were in are closed as they stand. */
-function publishedUntil(world: World, count: number, record: ResponseRecord, chain: readonly Step[]) {
+function publishedUntil(
+  world: World,
+  count: number,
+  record: ResponseRecord,
+  chain: readonly Step[],
+  steps: readonly Step[] = chain,
+) {
   const partial = new Map<StepId, ModelResult>();
-  const published = chain.flatMap((step) => {
+  const published = steps.flatMap((step) => {
     if (step.kind !== 'model_call' || isTerminal(step)) return [];
     const result = answerOf(world, record, chain, step);
     const seen = shown(record, chain, step, eventsOf(result, chain, step)).length;

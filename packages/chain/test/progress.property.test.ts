@@ -84,7 +84,7 @@ describe('the projection of agents and servers, in any world', () => {
           });
         }
       }),
-      RUNS,
+      { numRuns: 600 },
     );
     expect(kinds.size).toBe(6);
   });

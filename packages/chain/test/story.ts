@@ -4,8 +4,10 @@ import {
   type AcceptedRequest,
   begin,
   type CheckArguments,
+  expireScope,
   type McpServer,
   type ModelStep,
+  type PublishedInScope,
   project,
   type RecordedItem,
   recordOutcome,
@@ -18,12 +20,14 @@ import {
 } from '../src/index.ts';
 import { recordOf, stepId } from './chains.ts';
 
+const TIME = 1_700_000_000_000;
+
 type ItemMaker = (step: string, position: number) => RecordedItem;
 
 /** See the file's head. */
 export class Story {
   now: Transition;
-  #time = 1_700_000_000_000;
+  readonly #overdue = new Set<string>();
   readonly #turn: number;
   readonly #check: CheckArguments;
 
@@ -78,9 +82,18 @@ export class Story {
     return this.#record(this.tool(name), { kind: 'tool_call', outcome: told });
   }
 
-  /** Time passes. */
-  later(ms: number): this {
-    this.#time += ms;
+  /** The time of an agent's call is up, and those of all who were named before. */
+  late(scope: string): this {
+    this.#overdue.add(scope);
+    return this;
+  }
+
+  /** What an agent has open is broken off, because its time is up. */
+  expire(scope: string, published: PublishedInScope = { partial: new Map(), events: 0 }): this {
+    const { record, chain } = this.now;
+    const next = expireScope(record, chain, scope, published, this.#context(chain));
+    if (!next) throw new Error('it has ended already');
+    this.now = next;
     return this;
   }
 
@@ -96,7 +109,7 @@ export class Story {
   #context(chain: readonly Step[]) {
     let made = chain.length;
     const newId = () => stepId(++made, this.#turn);
-    return { now: this.#time, newId, checkArguments: this.#check };
+    return { now: TIME, newId, overdue: this.#overdue, checkArguments: this.#check };
   }
 }
 

@@ -30,7 +30,7 @@ const request = requestWith({}, { server: ['search'] });
 const NOW = 1_700_000_009_999;
 const context = (now = NOW) => {
   let ids = 100;
-  return { now, newId: () => stepId(ids++), checkArguments: () => null };
+  return { now, newId: () => stepId(ids++), overdue: new Set<string>(), checkArguments: () => null };
 };
 const NOTHING: { partial: ReadonlyMap<StepId, ModelResult>; nextEvent: number } = { partial: new Map(), nextEvent: 0 };
 
@@ -270,5 +270,13 @@ describe('an attempt that was taken over', () => {
     const record = recordOf(request, { entries: chain.length });
     const next = recordOutcome(record, chain, { ...report, stepId: open, attempt: reported, startedAt: 0 }, context());
     expect(next !== null).toBe(recorded);
+  });
+
+  test('is recorded all the same when the log was closed to every attempt; the later number stays', () => {
+    const chain = chainOf([modelIn('processing')]).map((step) => ({ ...step, attempt: 101 }));
+    const report = { kind: 'model_call', result: null, error: TOOL_ERROR, nextEvent: 9, events: 0 } as const;
+    const address = { stepId: chain[0]?.id ?? '', attempt: 10, startedAt: 0, final: true };
+    const next = recordOutcome(recordOf(request, { entries: 1 }), chain, { ...report, ...address }, context());
+    expect(next?.changed).toMatchObject([{ attempt: 101, outcome: { state: 'failed' } }]);
   });
 });

@@ -13,6 +13,8 @@ export async function readOwnConfig(path: string): Promise<LocalConfig> {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error('it is not a mapping');
     return value as LocalConfig;
   } catch (error) {
-    throw new Error(`TAILRACE_CONFIG ${path}: ${error instanceof Error ? error.message : error}`, { cause: error });
+    // What follows the first line shows the place in the file, which may hold a secret; and so would the cause.
+    const [reason] = (error instanceof Error ? error.message : String(error)).split('\n');
+    throw new Error(`TAILRACE_CONFIG ${path}: ${reason}`);
   }
 }

@@ -20,6 +20,11 @@ import { temporaryDir } from './temporary-dir.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
+/** Servers that somebody else runs: a stack that is given them starts none, and fake services ask nothing of them. */
+const NATS = { natsUrl: 'nats://127.0.0.1:1' };
+const POSTGRES = { databaseUrl: 'postgres://127.0.0.1:1/elsewhere' };
+const ELSEWHERE = { ...NATS, ...POSTGRES };
+
 beforeAll(async () => {
   await findNatsServer({ log: () => undefined });
 }, 420_000);
@@ -79,7 +84,7 @@ describe('a stack', () => {
     const dir = await temporaryDir();
     const config = { models: [{ name: 'real', upstreams: [] }] };
     const envFor = (role: string) => ({ FOR: role });
-    const stack = await started(dir, { env: { EXTRA: 'yes' }, envFor, config });
+    const stack = await started(dir, { ...ELSEWHERE, env: { EXTRA: 'yes' }, envFor, config });
     const caller = stack.processes().find(({ role }) => role === 'model-caller');
     const env = await environmentOf(caller?.url);
     expect(env).toMatchObject({ NATS_URL: stack.natsUrl, DATABASE_URL: stack.databaseUrl, HOST: '127.0.0.1' });
@@ -94,35 +99,37 @@ describe('a stack', () => {
   test('keeps its data and keys between starts, and --fresh empties them and nothing else', async () => {
     const dir = await temporaryDir();
     await writeFile(join(dir, 'own.txt'), 'kept');
-    const first = await started(dir);
+    const first = await started(dir, NATS);
     await query(first.databaseUrl, 'create table kept ()');
     await first.stop();
-    const second = await started(dir);
+    const second = await started(dir, NATS);
     expect([second.apiKey, second.adminKey]).toEqual([first.apiKey, first.adminKey]);
     await query(second.databaseUrl, 'select from kept');
     await second.stop();
-    const third = await started(dir, { fresh: true });
+    const third = await started(dir, { ...NATS, fresh: true });
     expect(third.apiKey).not.toBe(first.apiKey);
     await expect(query(third.databaseUrl, 'select from kept')).rejects.toMatchObject({ code: '42P01' });
     expect(await readFile(join(dir, 'own.txt'), 'utf8')).toBe('kept');
   });
 
   test('uses the servers it is given', async () => {
-    const one = await started(await temporaryDir());
-    const two = await started(await temporaryDir(), { natsUrl: one.natsUrl, databaseUrl: one.databaseUrl });
-    expect(two.processes().map(({ role }) => role)).not.toContain('nats');
-    expect(two.processes().map(({ role }) => role)).not.toContain('postgres');
-    expect(two.natsUrl).toBe(one.natsUrl);
+    const stack = await started(await temporaryDir(), ELSEWHERE);
+    const roles = stack.processes().map(({ role }) => role);
+    expect(roles).toContain('orchestrator');
+    expect(roles).not.toContain('nats');
+    expect(roles).not.toContain('postgres');
+    expect(stack).toMatchObject(ELSEWHERE);
   });
 
   test('is refused where another one runs, and not where one has died', async () => {
     const dir = await temporaryDir();
-    const stack = await started(dir);
-    await expect(startStack(fakeStack(dir))).rejects.toBeInstanceOf(DataDirInUse);
-    await expect(startStack(fakeStack(dir))).rejects.toThrow(new RegExp(`process ${process.pid}.*--data-dir`));
+    const stack = await started(dir, ELSEWHERE);
+    const another = () => startStack(fakeStack(dir, ELSEWHERE));
+    await expect(another()).rejects.toBeInstanceOf(DataDirInUse);
+    await expect(another()).rejects.toThrow(new RegExp(`process ${process.pid}.*--data-dir`));
     await stack.stop();
     await writeFile(join(dir, 'lock'), `${process.pid} started at another time`);
-    await (await started(dir)).stop();
+    await (await started(dir, ELSEWHERE)).stop();
   });
 
   test('passes over a taken gateway port', async () => {
@@ -130,16 +137,22 @@ describe('a stack', () => {
     const server = createServer().listen(port, '127.0.0.1');
     await once(server, 'listening');
     onTestFinished(() => void server.close());
-    const stack = await started(await temporaryDir(), { replicas: { gateway: 2 }, gatewayPort: port });
+    const options = { ...ELSEWHERE, replicas: { gateway: 2 }, gatewayPort: port };
+    const stack = await started(await temporaryDir(), options);
     const ports = stack.gateways.map((url) => Number(new URL(url).port));
     expect(ports.every((used) => used > port && used < port + 100)).toBe(true);
   });
 });
 
 describe('a process that dies', () => {
-  test.each(['gateway', 'nats', 'postgres', 'demo-model'] as const)('is started again: %s', async (role) => {
+  test.each([
+    ['gateway', ELSEWHERE],
+    ['nats', POSTGRES],
+    ['postgres', NATS],
+    ['demo-model', ELSEWHERE],
+  ] as const)('is started again: %s', async (role, elsewhere) => {
     const dir = await temporaryDir();
-    const stack = await started(dir);
+    const stack = await started(dir, elsewhere);
     const before = stack.processes();
     await stack.kill(role);
     const again = await stack.ready(role);
@@ -151,11 +164,11 @@ describe('a process that dies', () => {
     );
     expect(told).toBe(true);
     expect((await readRun(dir)).ready).toBe(true);
-    await query(stack.databaseUrl, 'select 1');
+    if (role === 'postgres') await query(stack.databaseUrl, 'select 1');
   });
 
   test('stays dead when it is not to be started again, until it is asked for', async () => {
-    const stack = await started(await temporaryDir(), { restart: false, replicas: { gateway: 2 } });
+    const stack = await started(await temporaryDir(), { ...ELSEWHERE, restart: false, replicas: { gateway: 2 } });
     await stack.kill('gateway', 1);
     expect(stack.processes().filter(({ role }) => role === 'gateway')).toHaveLength(1);
     const again = await stack.start('gateway', 1);
@@ -163,7 +176,7 @@ describe('a process that dies', () => {
   });
 
   test('may be frozen and woken, and is stopped even when frozen', async () => {
-    const stack = await started(await temporaryDir());
+    const stack = await started(await temporaryDir(), ELSEWHERE);
     await stack.kill('model-caller', 0, 'SIGSTOP');
     const before = stack.processes();
     await stack.stop();
@@ -176,7 +189,7 @@ describe('the end', () => {
     const dir = await temporaryDir();
     const journal = join(dir, 'journal');
     const envFor = (role: string) => ({ JOURNAL: journal, NAME: role });
-    const stack = await started(join(dir, 'data'), { envFor });
+    const stack = await started(join(dir, 'data'), { ...ELSEWHERE, envFor });
     await stack.stop();
     const lines = (await readFile(journal, 'utf8')).trim().split('\n');
     const stops = lines.filter((line) => !line.endsWith(' up'));
@@ -219,7 +232,7 @@ describe('the end', () => {
   test('by a service that cannot start shows the end of its log, and leaves nothing', async () => {
     const dir = await temporaryDir();
     const envFor = (role: string): Record<string, string> => (role === 'tool-runner' ? { FAIL: '1' } : {});
-    await expect(startStack(fakeStack(dir, { envFor }))).rejects.toThrow(
+    await expect(startStack(fakeStack(dir, { ...ELSEWHERE, envFor }))).rejects.toThrow(
       /tool-runner 0 ended before it was ready \(status 3\)[\s\S]*told to fail/,
     );
     expect(await readdir(dir)).not.toContain('lock');

@@ -35,17 +35,54 @@ export function chainQuery(database: Kysely<Tables>, id: ResponseId) {
 /** The most turns that a conversation may have. */
 const MAX_TURNS = 10_000;
 
-/** The ids of a response and of all it continues, oldest first. */
+/** A response and all it continues, oldest first. */
 export function ancestorsQuery(id: ResponseId) {
-  return sql<{ id: string }>`
+  return sql<{ id: string; owner: string; previous_response_id: string | null }>`
     WITH RECURSIVE turns AS (
-      SELECT id, previous_response_id, 1 AS depth FROM responses WHERE id = ${id}
+      SELECT id, owner, previous_response_id, 1 AS depth FROM responses WHERE id = ${id}
       UNION ALL
-      SELECT earlier.id, earlier.previous_response_id, turns.depth + 1
+      SELECT earlier.id, earlier.owner, earlier.previous_response_id, turns.depth + 1
       FROM turns JOIN responses AS earlier ON earlier.id = turns.previous_response_id
       WHERE turns.depth < ${MAX_TURNS}
     )
-    SELECT id FROM turns ORDER BY depth DESC`;
+    SELECT id, owner, previous_response_id FROM turns ORDER BY depth DESC`;
+}
+
+/**
+ * The owner of what has been deleted, and is kept only as long as a live response needs it for its history. No key has it, so
+ * nobody finds such a response any more.
+ */
+export const NOBODY = '';
+
+/**
+ * What keeps a response from being gone on from: a turn that it needs is `missing`, or has been `deleted` and is not for
+ * others any more; null when all of them are there, back to the first, or to one that carries what was said before it.
+ */
+export async function findGap(database: Kysely<Tables>, id: ResponseId): Promise<'missing' | 'deleted' | null> {
+  const { rows } = await ancestorsQuery(id).execute(database);
+  const deleted = rows.findLastIndex((row) => row.owner === NOBODY);
+  const [oldest] = rows;
+  const missing = oldest === undefined || oldest.previous_response_id !== null;
+  if (deleted < 0 && !missing) return null;
+  const needed = rows.slice(deleted + 1).map((row) => row.id);
+  const requests = await database.selectFrom('responses').select('request').where('id', '=', anyOf(needed)).execute();
+  if (requests.some(({ request }) => request.context !== undefined)) return null;
+  return missing ? 'missing' : 'deleted';
+}
+
+/**
+ * Whether a response belongs to the history of one that is live. A condition of a statement about `responses`; a response
+ * that is live continues none that is live itself.
+ */
+export function neededByLive(id: ResponseId) {
+  return sql<boolean>`EXISTS (
+    WITH RECURSIVE later AS (
+      SELECT id, ended_at FROM responses WHERE previous_response_id = ${id}
+      UNION ALL
+      SELECT following.id, following.ended_at
+      FROM later JOIN responses AS following ON following.previous_response_id = later.id
+    )
+    SELECT FROM later WHERE ended_at IS NULL)`;
 }
 
 /** One of these ids; as one parameter, so that the statement is the same whatever their number. */

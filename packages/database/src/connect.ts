@@ -1,7 +1,7 @@
 import { Kysely, PostgresDialect, sql } from 'kysely';
-import { Pool } from 'pg';
 import { PreparedClient } from './prepared-client.ts';
 import type { Tables } from './schema.ts';
+import { TellingClient, TellingPool } from './telling-client.ts';
 
 /** A pool of connections, as Kysely uses it. */
 export type Database = Kysely<Tables>;
@@ -21,9 +21,12 @@ export interface DatabaseOptions {
   onError(error: Error): void;
 }
 
-/** Opens a pool. No connection is made until one is needed. */
+/**
+ * Opens a pool. No connection is made until one is needed. What cannot be asked, or does not answer, is a
+ * `DatabaseUnreachable`.
+ */
 export function connectDatabase(options: DatabaseOptions): Database {
-  const pool = new Pool({
+  const pool = new TellingPool({
     connectionString: options.url,
     application_name: options.name,
     max: options.connections,
@@ -31,7 +34,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
     statement_timeout: options.timeoutMs,
     query_timeout: options.timeoutMs + 1_000,
     keepAlive: true,
-    ...(options.prepare ? { Client: PreparedClient } : {}),
+    Client: options.prepare ? PreparedClient : TellingClient,
   });
   // Every connection tells for itself, in use or idle: one that breaks between two statements has nobody else to tell.
   pool.on('connect', (client) => client.on('error', options.onError));

@@ -19,9 +19,12 @@ export { readUsage, type UsageRow, usageQuery } from './analytics/usage.ts';
 export {
   ancestorsQuery,
   chainQuery,
+  findGap,
   loadChain,
   loadResponse,
   loadTurns,
+  NOBODY,
+  neededByLive,
   responseQuery,
   type StoredResponse,
 } from './chains.ts';
@@ -35,7 +38,7 @@ export {
   loadConversationItem,
   loadConversationItems,
 } from './conversations.ts';
-export { isDataError } from './data-error.ts';
+export { DatabaseUnreachable, isDatabaseTrouble, isDataError } from './data-error.ts';
 export { loadHistory, type Rooted } from './history.ts';
 export { migrate } from './migrate.ts';
 export { resolveReferences } from './references.ts';

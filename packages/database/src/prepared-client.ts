@@ -1,4 +1,5 @@
-import { Client, type QueryConfig } from 'pg';
+import type { QueryConfig } from 'pg';
+import { TellingClient } from './telling-client.ts';
 
 /** The most statements that a process keeps prepared on each connection; others are sent as they are. */
 const MOST_PREPARED = 256;
@@ -17,7 +18,7 @@ function nameOf(text: string): string | undefined {
  * A connection that prepares each statement with parameters the first time it is sent: Postgres parses and plans it once
  * per connection instead of every time.
  */
-export class PreparedClient extends Client {
+export class PreparedClient extends TellingClient {
   // The driver's method has a dozen overloads; the one that Kysely calls is (text, values).
   override query(...args: unknown[]): never {
     const [text, values] = args;

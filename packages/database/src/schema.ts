@@ -76,6 +76,8 @@ export interface ResponseStepsTable {
   completed_at: Time | null;
   failed_at: Time | null;
   canceled_at: Time | null;
+  /** By the database's clock; of the call of an agent that is under way. */
+  deadline: Time | null;
 }
 
 /** Table `http_analytics`: each call of a model's upstream. */

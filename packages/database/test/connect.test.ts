@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import pg from 'pg';
 import { describe, expect, inject, test } from 'vitest';
-import { connectDatabase, pingDatabase } from '../src/index.ts';
+import { connectDatabase, DatabaseUnreachable, isDatabaseTrouble, pingDatabase } from '../src/index.ts';
 
 describe('a connection that breaks', () => {
   test.each(['in use, between two statements', 'idle'])('%s: it is told, and the next one works', async (when) => {
@@ -25,6 +25,51 @@ describe('a connection that breaks', () => {
       await operator.end();
       await database.destroy();
     }
+  });
+});
+
+describe('trouble', () => {
+  const trouble = async (
+    url: string,
+    prepare: boolean,
+    work: (database: ReturnType<typeof connectDatabase>) => Promise<unknown>,
+  ) => {
+    const options = { url, name: 'trouble-test', connections: 1, timeoutMs: 500, prepare };
+    const database = connectDatabase({ ...options, onError: () => undefined });
+    try {
+      return await work(database).then(
+        () => null,
+        (error: unknown) => error,
+      );
+    } finally {
+      await database.destroy();
+    }
+  };
+
+  test.each([true, false])('is a server that is not there, prepared: %s', async (prepare) => {
+    const error = await trouble('postgresql://nobody@127.0.0.1:1/none', prepare, pingDatabase);
+    expect(error).toBeInstanceOf(DatabaseUnreachable);
+    expect(isDatabaseTrouble(error)).toBe(true);
+  });
+
+  test.each([true, false])('is a connection that goes with its statement, prepared: %s', async (prepare) => {
+    const error = await trouble(inject('postgresUrl'), prepare, (database) =>
+      sql`SELECT pg_terminate_backend(pg_backend_pid()), ${1}::int`.execute(database),
+    );
+    expect(isDatabaseTrouble(error)).toBe(true);
+  });
+
+  test.each([true, false])('is a pool that has no connection left, prepared: %s', async (prepare) => {
+    const error = await trouble(inject('postgresUrl'), prepare, (database) =>
+      database.connection().execute(() => pingDatabase(database)),
+    );
+    expect(error).toBeInstanceOf(DatabaseUnreachable);
+  });
+
+  test('is no statement that is wrong, and nothing that is not the database', async () => {
+    const error = await trouble(inject('postgresUrl'), true, (database) => sql`SELECT 1 / ${0}::int`.execute(database));
+    expect(isDatabaseTrouble(error)).toBe(false);
+    expect(isDatabaseTrouble(new Error('The connection is terminated'))).toBe(false);
   });
 });
 

@@ -1,11 +1,13 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtempSync } from 'node:fs';
+import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import pg from 'pg';
-import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import {
   findNatsServer,
   freePort,
@@ -91,6 +93,14 @@ describe('nats-server', () => {
 });
 
 describe('postgres', () => {
+  /** A folder with a cluster in it, stopped cleanly; each test that begins with one leaves it so. */
+  const kept = mkdtempSync(join(tmpdir(), 'tailrace-test-'));
+  beforeAll(async () => {
+    await chmod(kept, 0o755);
+    await (await startPostgres({ dir: kept, log, fast: true })).stop();
+  });
+  afterAll(() => rm(kept, { recursive: true, force: true, maxRetries: 5 }));
+
   test('keeps its data and its password between starts, and stops', async () => {
     const dir = await temporaryDir();
     const first = await running(startPostgres({ dir, log, fast: true }));
@@ -107,7 +117,7 @@ describe('postgres', () => {
   });
 
   test('starts again after kill -9, with connections open, on the same port', async () => {
-    const dir = await temporaryDir();
+    const dir = kept;
     const first = await running(startPostgres({ dir, log, fast: true }));
     const client = new pg.Client({ connectionString: first.url });
     const lost = once(client, 'error');
@@ -126,7 +136,7 @@ describe('postgres', () => {
   });
 
   test('is not kept from starting by a pid file whose pid is another process by now', async () => {
-    const dir = await temporaryDir();
+    const dir = kept;
     const first = await running(startPostgres({ dir, log, fast: true }));
     await first.stop();
     await writeFile(join(dir, 'data', 'postmaster.pid'), `${process.pid}\n${dir}/data\n0\n${first.port}\n`);
@@ -135,7 +145,7 @@ describe('postgres', () => {
   });
 
   test('an orphan on the same data is stopped first', async () => {
-    const dir = await temporaryDir();
+    const dir = kept;
     const first = await running(startPostgres({ dir, log, fast: true }));
     const second = await running(startPostgres({ dir, log, fast: true }));
     await first.exited;

@@ -9,6 +9,16 @@ export interface LogEnd {
   meta: LogMeta;
 }
 
+/**
+ * The end of a log as the leader of its stream knows it: for decisions that the fence does not guard, because other copies
+ * may lag behind.
+ */
+export async function readLeaderEnd({ bus, partition, id }: LogTarget): Promise<LogEnd | undefined> {
+  const query = { last_by_subj: logSubject(partition, id) };
+  const message = await bus.jsm.streams.getMessage(logStream(partition), query);
+  return message ? { streamSeq: message.seq, meta: decodeMeta(message.header) } : undefined;
+}
+
 /** The end of a log; undefined when it has no messages. */
 export async function readEnd({ bus, partition, id }: LogTarget): Promise<LogEnd | undefined> {
   try {

@@ -72,5 +72,13 @@ export function positionAfter(meta: LogMeta, streamSeq: number): LogPosition {
   return { streamSeq, nextEvent: meta.last + 1, cursor: meta.cursor };
 }
 
+/**
+ * Whether a log begins anew with a message, where it ended at `at`: what stands before has been given up, because JetStream
+ * has lost some of it. The numbers go on beyond all that anybody can have seen.
+ */
+export function beginsAnew(meta: LogMeta, at: LogPosition): boolean {
+  return meta.first !== at.nextEvent;
+}
+
 /** The position of a log without messages. */
 export const EMPTY_LOG: LogPosition = { streamSeq: 0, nextEvent: 0, cursor: 0 };

@@ -4,6 +4,7 @@ import { JetStreamApiError, JetStreamError } from '@nats-io/jetstream';
 import { NoRespondersError, RequestError, TimeoutError } from '@nats-io/nats-core';
 import { logStream, logSubject } from '@tailrace/bus';
 import { Fenced, type LogTarget } from './append.ts';
+import { readLeaderEnd } from './end.ts';
 import { decodeMeta, type LogMeta } from './message.ts';
 import { LogReadBroken, readMetas } from './read.ts';
 
@@ -53,11 +54,10 @@ async function look(target: LogTarget, after: number): Promise<Newcomer[]> {
  * Whether the copy that was asked lacks what the stream's leader has.
  * @throws Fenced when there is nothing that it could lack.
  */
-async function isBehind({ bus, partition, id }: LogTarget, after: number): Promise<boolean> {
-  const query = { last_by_subj: logSubject(partition, id) };
-  const last = await bus.jsm.streams.getMessage(logStream(partition), query);
-  if (!last || last.seq < after) throw new Fenced(id);
-  return last.seq > after;
+async function isBehind(target: LogTarget, after: number): Promise<boolean> {
+  const last = await readLeaderEnd(target);
+  if (!last || last.streamSeq < after) throw new Fenced(target.id);
+  return last.streamSeq > after;
 }
 
 function isUnreachable(error: unknown): boolean {

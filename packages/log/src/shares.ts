@@ -6,7 +6,7 @@ import type { LogPosition } from '@tailrace/bus';
 import type { StepId } from '@tailrace/protocol';
 import type { LogTarget } from './append.ts';
 import { decodeFrames } from './frame.ts';
-import { CLOSING_ATTEMPT, type LogMeta, positionAfter } from './message.ts';
+import { beginsAnew, CLOSING_ATTEMPT, type LogMeta, positionAfter } from './message.ts';
 import { type LogMessage, readLog } from './read.ts';
 import { type StepEvent, stepEvent } from './step-event.ts';
 
@@ -27,7 +27,7 @@ export interface StepShare {
 /** See the file's head. */
 export class LogShares {
   readonly #target: LogTarget;
-  readonly #shares: ReadonlyMap<StepId, StepShare>;
+  readonly #shares: Map<StepId, StepShare>;
   #end: LogPosition;
   #last: LogMeta | null = null;
 
@@ -35,9 +35,7 @@ export class LogShares {
   constructor(target: LogTarget, from: LogPosition, steps: readonly StepId[]) {
     this.#target = target;
     this.#end = from;
-    this.#shares = new Map(
-      steps.map((step) => [step, { events: [], latest: null, seal: null, closed: false, mixed: false }]),
-    );
+    this.#shares = new Map(steps.map((step) => [step, noShare()]));
   }
 
   /** Where the log ends, as far as it has been read. */
@@ -57,9 +55,11 @@ export class LogShares {
     return share;
   }
 
-  /** Reads what has been appended since the last time. */
+  /** Reads what has been appended since the last time. Where the log begins anew, nothing that stood before counts. */
   async readOn(): Promise<void> {
     for await (const message of readLog(this.#target, this.#end.streamSeq)) {
+      if (beginsAnew(message.meta, this.#end))
+        for (const step of this.#shares.keys()) this.#shares.set(step, noShare());
       this.#end = positionAfter(message.meta, message.streamSeq);
       this.#last = message.meta;
       for (const [step, share] of this.#shares) {
@@ -68,6 +68,10 @@ export class LogShares {
       }
     }
   }
+}
+
+function noShare(): StepShare {
+  return { events: [], latest: null, seal: null, closed: false, mixed: false };
 }
 
 function take(share: StepShare, attempt: number, { meta, bytes }: LogMessage, end: LogPosition): void {

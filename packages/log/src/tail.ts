@@ -8,7 +8,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Msg, Subscription } from '@nats-io/nats-core';
-import { type Bus, partitionOf, tailSubject } from '@tailrace/bus';
+import { type Bus, partitionOf, subscribe, tailSubject } from '@tailrace/bus';
 import type { ResponseId } from '@tailrace/protocol';
 import type { LogTarget } from './append.ts';
 import { readEnd } from './end.ts';
@@ -168,12 +168,9 @@ export class TailHub {
     }
     const queues = new Set([queue]);
     const subject = tailSubject(partitionOf(id, this.#options.partitions), id);
-    const subscription = this.#options.bus.nc.subscribe(subject, {
-      callback: (error, msg) => {
-        if (error) return;
-        const live = toLive(msg);
-        for (const each of queues) each.push(live);
-      },
+    const subscription = subscribe(this.#options.bus, subject, (msg) => {
+      const live = toLive(msg);
+      for (const each of queues) each.push(live);
     });
     this.#tails.set(id, { subscription, queues });
   }

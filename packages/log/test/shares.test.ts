@@ -88,3 +88,21 @@ test('it is read on as the log grows', async () => {
   expect(shares.last?.ended).toBe('completed');
   expect(shares.end).toEqual(end);
 });
+
+test('where a log begins anew, nothing that stood before counts', async () => {
+  const target = nats.target();
+  const add = logFor(target);
+  const place = await add([delta('before')]);
+  await add([delta('a0')], { step: { id: A, attempt: 1 }, seal: 'the end' });
+  await add([delta('b0')], { step: { id: B, attempt: 1 } });
+  await add([delta('anew')], { first: 1_000, last: 1_000 });
+  const end = await add([delta('b1')], { first: 1_001, last: 1_001, step: { id: B, attempt: 101 } });
+  for (const from of [EMPTY_LOG, place]) {
+    const shares = new LogShares(target, from, [A, B]);
+    await shares.readOn();
+    expect(shares.of(A)).toMatchObject({ events: [], latest: null, seal: null, closed: false });
+    expect(texts(shares, B)).toEqual(['b1']);
+    expect(shares.of(B)).toMatchObject({ mixed: true, latest: { step: { attempt: 101 } } });
+    expect(shares.end.streamSeq).toBe(end.streamSeq);
+  }
+});

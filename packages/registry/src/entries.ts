@@ -1,11 +1,18 @@
 /** What an operator says of a key, a group, a model, a tool or a webhook: in a file, or through the admin API. */
 import { z } from 'zod';
+import { isStorable, UNSTORABLE } from './storable.ts';
 
 /** What stands for a secret where one is shown; said of an entry that is there, it means "as it is". */
 export const HIDDEN = '***';
 
-/** The statuses that another upstream is asked after, unless the operator says otherwise. */
-export const FAILOVER_STATUSES: readonly number[] = [408, 409, 425, 429, 500, 502, 503, 504, 529];
+/** The statuses that may be others after a pause: the upstream that answered so is asked again. */
+export const RETRYABLE_STATUSES: readonly number[] = [408, 409, 425, 429, 500, 502, 503, 504, 529];
+
+/**
+ * The statuses that another upstream is asked after, unless the operator says otherwise: those, and what is the fault of one
+ * upstream and stays so, a key that it does not take and a model that it has not.
+ */
+export const FAILOVER_STATUSES: readonly number[] = [401, 403, 404, ...RETRYABLE_STATUSES];
 
 /** The largest integer of the database. */
 const MOST = 2_147_483_647;
@@ -15,11 +22,35 @@ const DAY_MS = 24 * HOUR_MS;
 const count = z.int().min(1).max(MOST);
 const optionalCount = count.nullable().default(null);
 const bound = z.int().min(1).max(DAY_MS).nullable().default(null);
-const entryName = z.string().regex(/^[a-zA-Z0-9_.:/-]{1,128}$/, 'letters, digits and _ . : / - are allowed');
+/** Any text that Postgres and JSON hold. */
+const string = () => z.string().refine(isStorable, UNSTORABLE);
+const entryName = z
+  .string()
+  .regex(/^[a-zA-Z0-9_.:/-]{1,128}$/, 'letters, digits and _ . : / - are allowed')
+  .refine((name) => !/^\.\.?$/.test(name), 'clients take it for a place in the path');
 const toolName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'letters, digits, _ and - are allowed');
-const groupName = z.string().min(1).max(128);
+const groupName = string().min(1).max(128);
 const groups = z.array(groupName).min(1).default(['everyone']);
-const text = z.string().max(65_536).nullable().default(null);
+const text = string().max(65_536).nullable().default(null);
+
+/** Headers of each call, and of the connection that it goes over: an operator's would be lost, or break the call. */
+const OWN_HEADERS = new Set([
+  'connection',
+  'content-length',
+  'content-type',
+  'expect',
+  'idempotency-key',
+  'keep-alive',
+  'mcp-protocol-version',
+  'mcp-session-id',
+  'proxy-connection',
+  'te',
+  'traceparent',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'x-client-request-id',
+]);
 
 /** What is sent and shown in the clear must hold no secret. */
 const httpUrl = z
@@ -27,7 +58,11 @@ const httpUrl = z
   .max(8_192)
   .refine((url) => !/^[^/]*\/\/[^/?#]*@/.test(url), 'it holds a name or a password: a header is the place for them');
 /** Arguments may be put into the path and the query, never into the host. */
-const urlTemplate = httpUrl.refine((url) => !/^[^/]*\/\/[^/?#]*[{}]/.test(url), 'the host cannot be an argument');
+const urlTemplate = httpUrl
+  .refine((url) => !/^[^/]*\/\/[^/?#]*[{}]/.test(url), 'the host cannot be an argument')
+  .refine((url) => !/[{}]/.test(url.replace(/\{[^{}]+\}/g, '')), 'a brace stands alone, or around nothing');
+/** Paths are added to it. */
+const baseUrl = httpUrl.refine((url) => !/[?#]/.test(url), 'it has a query or a fragment');
 const headers = z
   .record(
     z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'it is not the name of a header'),
@@ -40,6 +75,12 @@ const headers = z
     (all) => new Set(Object.keys(all).map((name) => name.toLowerCase())).size === Object.keys(all).length,
     'a header is there twice',
   )
+  .superRefine((all, context) => {
+    for (const name of Object.keys(all)) {
+      if (!OWN_HEADERS.has(name.toLowerCase())) continue;
+      context.addIssue({ code: 'custom', path: [name], message: 'Tailrace says it, or its connection does' });
+    }
+  })
   .default({});
 
 const limits = z
@@ -52,7 +93,7 @@ const limits = z
 
 /** A key, but for its secret. */
 const keyFields = {
-  owner: z.string().min(1).max(256).optional(),
+  owner: string().min(1).max(256).optional(),
   groups,
   expires_at: z.iso.datetime({ offset: true }).nullable().default(null),
   limits,
@@ -60,9 +101,15 @@ const keyFields = {
 const secretKey = z.string().min(16).max(512).regex(/^\S+$/, 'it holds what a header cannot');
 
 const upstream = z.strictObject({
-  base_url: httpUrl,
-  api_key: z.string().min(1).max(16_384).nullable().default(null),
-  model: z.string().min(1).max(512),
+  base_url: baseUrl,
+  api_key: z
+    .string()
+    .min(1)
+    .max(16_384)
+    .regex(/^[!-~]+$/, 'it holds what a key in a header cannot')
+    .nullable()
+    .default(null),
+  model: string().min(1).max(512),
   dialect: z.enum(['chat', 'responses']).default('chat'),
   priority: z.int().min(0).max(MOST).default(0),
   weight: z.int().min(1).max(1_000_000).default(1),
@@ -124,13 +171,13 @@ const agentFields = {
   max_tool_calls: z.int().min(0).max(MOST).nullable().default(null),
 };
 
-const toolNames = z.strictObject({ tool_names: z.array(z.string().min(1)).default([]) });
+const toolNames = z.strictObject({ tool_names: z.array(string().min(1)).default([]) });
 const mcpFields = {
   kind: z.literal('mcp'),
   ...tool(60_000, 8),
   url: httpUrl,
   headers,
-  allowed_tools: z.array(z.string().min(1)).nullable().default(null),
+  allowed_tools: z.array(string().min(1)).nullable().default(null),
   require_approval: z
     .union([z.enum(['always', 'never']), z.strictObject({ always: toolNames.optional(), never: toolNames.optional() })])
     .default('never'),
@@ -152,7 +199,7 @@ const webhookFields = {
     .array(z.enum(WEBHOOK_EVENTS))
     .min(1)
     .default([...WEBHOOK_EVENTS]),
-  owners: z.array(z.string().min(1)).min(1).nullable().default(null),
+  owners: z.array(string().min(1)).min(1).nullable().default(null),
 };
 
 /** Entries as they are written: with their names. */
@@ -161,7 +208,12 @@ export const ENTRIES = {
   groups: z.strictObject({ name: groupName, limits }),
   models: z.strictObject({ name: entryName, ...modelFields }),
   tools: z.discriminatedUnion('kind', [
-    z.strictObject({ name: toolName, ...httpFields }),
+    z
+      .strictObject({ name: toolName, ...httpFields })
+      .refine(({ method, arguments_in }) => method !== 'GET' || arguments_in !== 'body', {
+        path: ['arguments_in'],
+        error: 'a GET has no body',
+      }),
     z.strictObject({ name: toolName, ...agentFields }),
     z.strictObject({ name: toolName, ...mcpFields }),
   ]),

@@ -12,10 +12,12 @@ export {
 export {
   ENTRIES,
   type Entry,
+  FAILOVER_STATUSES,
   HIDDEN,
   type KeyChange,
   keyChange,
   type LimitsEntry,
+  RETRYABLE_STATUSES,
   SECTIONS,
   type Section,
 } from './entries.ts';
@@ -40,3 +42,4 @@ export {
   type UpstreamTimeouts,
   type UsageLimits,
 } from './snapshot.ts';
+export { isStorable } from './storable.ts';

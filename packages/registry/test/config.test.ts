@@ -222,7 +222,7 @@ webhooks: [{name: w, url: 'http://h', secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2La
           groups: ['everyone'],
           concurrency: 64,
           context_window: null,
-          failover_statuses: [408, 409, 425, 429, 500, 502, 503, 504, 529],
+          failover_statuses: [401, 403, 404, 408, 409, 425, 429, 500, 502, 503, 504, 529],
           upstreams: [
             {
               base_url: 'http://h',
@@ -356,6 +356,26 @@ describe('a configuration file that is refused names the place', () => {
     ['a host that a model would choose', "tools: [{name: t, kind: http, url: 'http://{host}/'}]", 'tools[0].url'],
     ['a header twice', tool('headers: {X-A: a, x-a: b}'), 'tools[0].headers'],
     ['a header of two lines', tool('headers: {x: "a\\r\\nb"}'), 'tools[0].headers.x'],
+    [
+      'a header that the call has by itself',
+      tool('headers: {Content-Length: "7"}'),
+      'tools[0].headers["Content-Length"]',
+    ],
+    ['a text that no database holds', 'groups: [{name: "a\\0b"}]', 'groups[0].name'],
+    ['half of a character', 'keys: [{name: a, key: tr-alice-0123456789abcdef, owner: "\\ud800"}]', 'keys[0].owner'],
+    ['a name that is a place in a path', 'keys: [{name: .., key: tr-alice-0123456789abcdef}]', 'keys[0].name'],
+    ['a body where there is none', tool('method: GET, arguments_in: body'), 'tools[0].arguments_in'],
+    ['a brace that is open', "tools: [{name: t, kind: http, url: 'http://h/{city'}]", 'tools[0].url'],
+    [
+      'an upstream’s key that no header takes',
+      model('upstreams: [{base_url: "http://h", model: x, api_key: "sk\\r\\n"}]'),
+      'models[0].upstreams[0].api_key',
+    ],
+    [
+      'an upstream with a query',
+      "models: [{name: m, upstreams: [{base_url: 'http://h/v1?key=1', model: x}]}]",
+      'models[0].upstreams[0].base_url',
+    ],
     ['a method that is none', tool('method: LOOK'), 'tools[0].method'],
     ['an agent without a model', 'tools: [{name: t, kind: agent}]', 'tools[0].model'],
     ['a field of another kind', tool('model: m'), 'tools[0]'],

@@ -23,7 +23,6 @@ const COMPILING: Options = {
   logger: false,
   // An instance holds one schema, which has been checked by then.
   validateSchema: false,
-  addUsedSchema: false,
   // What is referred to a thousand times is compiled once.
   inlineRefs: false,
   code: { regExp: Object.assign(regExp, { code: 'regExp' }) },

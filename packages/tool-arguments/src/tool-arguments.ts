@@ -7,11 +7,14 @@ import { compile, type Schema, UnusableSchema } from './dialect.ts';
 
 /** Bounds of the checks of a process. */
 export interface ToolArgumentsOptions {
-  /** The most compiled schemas that are kept. */
+  /** The most compiled schemas that are kept: memory, and nothing else. One that is not kept is compiled again. */
   schemas?: number;
   /** The most characters that a schema may have, as JSON. */
   schemaChars?: number;
-  /** The most characters that all of the kept ones may have: strangers' servers bring schemas along. */
+  /**
+   * The most characters that all of the kept ones may have: strangers' servers bring schemas along. As many as 32 of the largest
+   * have, unless said.
+   */
   keptChars?: number;
   /** Milliseconds for compiling a schema, and for checking arguments against it. Tried twice: the machine may have been busy. */
   ms?: number;
@@ -24,10 +27,13 @@ export interface CheckedArguments {
   value: Record<string, unknown>;
 }
 
-/** Milliseconds for which a schema that took too long is not looked at again. */
+/**
+ * Milliseconds for which a schema that took too long is not looked at again. Fixed: it is long beside the time that a check may
+ * take, and short beside the time that it takes to mend a schema.
+ */
 const AVOIDED_MS = 60_000;
 
-/** The most mismatches that one error tells of. */
+/** The most mismatches that one error tells of. Fixed: a model that has mended these is told of the others. */
 const TOLD = 5;
 
 /** Checks what models write against what tools take. */
@@ -37,7 +43,7 @@ export class ToolArguments {
   readonly #compiled: LRUCache<string, ValidateFunction | UnusableSchema | TookTooLong>;
 
   constructor(options: ToolArgumentsOptions = {}) {
-    const { schemas = 1_000, schemaChars = 256 * 1024, keptChars = 8 * 1024 * 1024, ms = 1_000 } = options;
+    const { schemas = 1_000, schemaChars = 256 * 1024, keptChars = 32 * schemaChars, ms = 1_000 } = options;
     this.#schemaChars = schemaChars;
     this.#ms = ms;
     this.#compiled = new LRUCache({ max: schemas, maxSize: keptChars });
@@ -57,6 +63,10 @@ export class ToolArguments {
       }
       return checked;
     } catch (error) {
+      // The stack ends where arguments are nested as deep as a schema that refers to itself lets them be.
+      if (error instanceof RangeError) {
+        throw new ApiError('tool_arguments_mismatch', { reason: 'they are nested too deep' }, { cause: error });
+      }
       if (!(error instanceof UnusableSchema) && !(error instanceof TookTooLong)) throw error;
       throw new ApiError('tool_schema_unusable', { reason: error.message }, { cause: error });
     }

@@ -50,6 +50,18 @@ describe('arguments', () => {
     expect(refusal('{"n": "1"}', schema)).toMatchObject({ code: 'tool_arguments_mismatch' });
   });
 
+  test('are checked as deep as a schema that refers to itself goes', () => {
+    const tree = { type: 'object', properties: { child: { $ref: '#' }, name: { type: 'string' } } };
+    expect(refusal('{"child":{"child":{"name":"x"}}}', tree)).toBeUndefined();
+    expect(mismatch('{"child":{"child":{"name":1}}}', tree)).toBe('/child/child/name must be string.');
+  });
+
+  test('nested deeper than the stack goes do not fit', () => {
+    const tree = { type: 'object', properties: { child: { $ref: '#' } } };
+    const deep = `${'{"child":'.repeat(50_000)}{}${'}'.repeat(50_000)}`;
+    expect(mismatch(deep, tree)).toBe('they are nested too deep.');
+  });
+
   test('a model is told all that it has to mend, up to a bound', () => {
     expect(mismatch('{"unit": "k", "zip": 1}', city)).toBe(
       "the object must have required property 'city'; the object must NOT have additional properties (zip); " +

@@ -1,50 +1,61 @@
 /**
- * Which responses have been cancelled, as far as this process has heard. What it has not heard costs only time: a
- * cancelled response takes no more results, and its log is closed to whoever still writes.
+ * Which responses, and which steps of agents whose time is up, are being cancelled, as far as this process has heard. It aborts what is running. Whether the cancelling was
+ * committed, and whether the response has been made anew since, nobody has said: work that comes later is asked about before
+ * it is dropped. What this process has not heard costs only time: a cancelled response takes no more results, and its log is
+ * closed to whoever still writes.
  */
-import { type Bus, cancelledSubject, subjectOf } from '@tailrace/bus';
-import type { ResponseId } from '@tailrace/protocol';
+import { type Bus, cancelledSubject, subjectOf, subscribe } from '@tailrace/bus';
+import type { ResponseId, StepId } from '@tailrace/protocol';
 
-/** Why a step's signal was aborted: its response has been cancelled. */
+type Cancelled = ResponseId | StepId;
+
+/** Why a step's signal was aborted: it is being cancelled, or its response is. */
 export class StepCancelled extends Error {
-  constructor(id: ResponseId) {
-    super(`response ${id} has been cancelled`);
+  constructor(id: Cancelled) {
+    super(`${id} has been cancelled`);
     this.name = 'StepCancelled';
   }
 }
 
-/** The most cancelled responses that a process remembers, for work of theirs that is still queued. */
+/** The most cancelled ones that a process remembers, for work of theirs that is still queued. */
 const REMEMBERED = 10_000;
 
 /** See the file's head. */
 export class Cancellations {
-  readonly #heard = new Set<ResponseId>();
-  readonly #running = new Map<ResponseId, Set<AbortController>>();
+  readonly #heard = new Set<Cancelled>();
+  readonly #running = new Map<Cancelled, Set<AbortController>>();
   readonly #stop: () => void;
 
   constructor(bus: Bus) {
-    const subscription = bus.nc.subscribe(cancelledSubject('*'), {
-      callback: (error, message) => {
-        if (error === null) this.#hear(subjectOf(message.subject));
-      },
-    });
+    const subscription = subscribe(bus, cancelledSubject('*'), ({ subject }) => this.#hear(subjectOf(subject)));
     this.#stop = () => subscription.unsubscribe();
   }
 
+  /** Whether a response or a step may have been cancelled. */
+  has(id: Cancelled): boolean {
+    return this.#heard.has(id);
+  }
+
+  /** They have been seen to go on. */
+  forget(ids: readonly Cancelled[]): void {
+    for (const id of ids) this.#heard.delete(id);
+  }
+
   /**
-   * Runs work of a response under a signal that is aborted with {@link StepCancelled} when the response is cancelled, or
-   * with the reason of `outer`. Work of a response that has been cancelled before begins aborted.
+   * Runs work under a signal that is aborted with {@link StepCancelled} when it is heard that one of these is cancelled, or with
+   * the reason of `outer`. What was heard before does not abort it: see {@link has}.
    */
-  async during<T>(id: ResponseId, outer: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async during<T>(
+    ids: readonly Cancelled[],
+    outer: AbortSignal,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     const controller = new AbortController();
-    const running = this.#running.get(id) ?? new Set();
-    this.#running.set(id, running.add(controller));
-    if (this.#heard.has(id)) controller.abort(new StepCancelled(id));
+    for (const id of ids) this.#running.set(id, (this.#running.get(id) ?? new Set()).add(controller));
     try {
       return await work(AbortSignal.any([outer, controller.signal]));
     } finally {
-      running.delete(controller);
-      if (running.size === 0) this.#running.delete(id);
+      for (const id of ids) this.#leave(id, controller);
     }
   }
 
@@ -52,7 +63,13 @@ export class Cancellations {
     this.#stop();
   }
 
-  #hear(id: ResponseId): void {
+  #leave(id: Cancelled, controller: AbortController): void {
+    const running = this.#running.get(id);
+    running?.delete(controller);
+    if (running?.size === 0) this.#running.delete(id);
+  }
+
+  #hear(id: Cancelled): void {
     this.#heard.add(id);
     for (const controller of this.#running.get(id) ?? []) controller.abort(new StepCancelled(id));
     if (this.#heard.size <= REMEMBERED) return;

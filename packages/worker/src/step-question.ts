@@ -5,37 +5,60 @@ import {
   encodeMessage,
   isSilence,
   STEP_SUBJECT,
+  StaleDelivery,
   type StepAnswer,
   type StepQuestion,
 } from '@tailrace/bus';
+import { isOfLaterMessage } from '@tailrace/chain';
+import { ApiError } from '@tailrace/protocol';
+import { StepSuperseded } from './superseded.ts';
 
-/** Where a step stands, as far as the chain knows; undefined when nobody answers within `timeoutMs`. */
-export async function askAboutStep(
-  bus: Bus,
-  question: StepQuestion,
-  timeoutMs: number,
-): Promise<StepAnswer | undefined> {
-  try {
-    const answer = await bus.nc.request(STEP_SUBJECT, encodeMessage(question), { timeout: timeoutMs });
-    return decodeMessage<StepAnswer>(STEP_SUBJECT, answer.data);
-  } catch (error) {
-    if (isSilence(error)) return undefined;
-    throw error;
+/** Milliseconds that an answer may take, and until the question is asked again. */
+const ANSWER_MS = 2_000;
+const AGAIN_MS = 250;
+
+/** Where a step stands, as far as the chain knows. Asks until somebody answers; rejects when `signal` is aborted. */
+export async function askAboutStep(bus: Bus, question: StepQuestion, signal: AbortSignal): Promise<StepAnswer> {
+  for (;;) {
+    try {
+      const answer = await bus.nc.request(STEP_SUBJECT, encodeMessage(question), { timeout: ANSWER_MS });
+      return decodeMessage<StepAnswer>(STEP_SUBJECT, answer.data);
+    } catch (error) {
+      if (!isSilence(error)) throw error;
+    }
+    await sleep(AGAIN_MS, undefined, { signal });
   }
 }
 
-const AGAIN_MS = 250;
-
-/** The same, for what must not be done on a guess: asks until somebody answers. Rejects when `signal` is aborted. */
-export async function askUntilAnswered(
+/**
+ * Whether the outcome of a step is recorded, or the step is not there any more. Asks until somebody answers.
+ * @throws whatever aborts `signal`.
+ */
+export async function isRecorded(
   bus: Bus,
-  question: StepQuestion,
-  timeoutMs: number,
+  { responseId, stepId }: Pick<StepQuestion, 'responseId' | 'stepId'>,
   signal: AbortSignal,
-): Promise<StepAnswer> {
-  for (;;) {
-    const answer = await askAboutStep(bus, question, timeoutMs);
-    if (answer) return answer;
-    await sleep(AGAIN_MS, undefined, { signal });
+): Promise<boolean> {
+  return (await askAboutStep(bus, { responseId, stepId, begins: null }, signal)).ended;
+}
+
+/** An attempt at a step, as it tells of itself. */
+export interface StepAttempt extends Pick<StepQuestion, 'responseId' | 'stepId'> {
+  attempt: number;
+  /** Milliseconds since the epoch. */
+  startedAt: number;
+}
+
+/**
+ * Resolves when it is recorded that this attempt, and no other, does what must not be done twice.
+ * @throws ApiError `tool_interrupted` when another delivery has begun it; StepSuperseded when the step is over, or a later
+ * message carries it on; StaleDelivery when a later delivery of this message does; whatever aborts `signal`.
+ */
+export async function beginOnce(bus: Bus, { attempt, startedAt, ...step }: StepAttempt, signal: AbortSignal) {
+  const answer = await askAboutStep(bus, { ...step, begins: attempt, once: { startedAt } }, signal);
+  if (answer.ended) throw new StepSuperseded(step.stepId);
+  if (answer.later !== undefined) {
+    throw isOfLaterMessage(answer.later, attempt) ? new StepSuperseded(step.stepId) : new StaleDelivery(step.stepId);
   }
+  if (answer.begun) throw new ApiError('tool_interrupted');
 }

@@ -1,5 +1,5 @@
 /** A worker as a process: the bus, the registry, a pool of queues, health and drain. */
-import { type Bus, joinBus, type Work } from '@tailrace/bus';
+import { type Bus, joinBus, type Work, type WorkSource } from '@tailrace/bus';
 import { type RegistryView, Sealer, watchRegistry } from '@tailrace/registry';
 import {
   addOpsRoutes,
@@ -13,7 +13,9 @@ import {
 import Fastify from 'fastify';
 import { Gauge } from 'prom-client';
 import type { workerEnv } from './config.ts';
-import { type Delivery, type LimitedSource, type StepReport, WorkerPool } from './worker-pool.ts';
+import type { LimitedSource } from './left-queues.ts';
+import type { Delivery, StepReport } from './step-runner.ts';
+import { WorkerPool } from './worker-pool.ts';
 
 type Config = ReturnType<typeof readEnv<typeof workerEnv>>;
 
@@ -35,6 +37,8 @@ export interface WorkbenchTools {
 /** A kind of worker. */
 export interface WorkerKind<W extends Work> {
   name: string;
+  /** As {@link WorkerPool} takes them. */
+  kinds: readonly WorkSource['kind'][];
   sources(view: RegistryView): LimitedSource[];
   /** See {@link WorkerPool}. */
   confirm: boolean;
@@ -48,7 +52,7 @@ export async function startWorker<W extends Work>(
   kind: WorkerKind<W>,
 ): Promise<RunningService> {
   const sealer = new Sealer(sealingSecret(config));
-  const bus = await joinBus(config, kind.name);
+  const bus = await joinBus(config, kind.name, log);
   const registry = await watchRegistry(bus, (error) => log.error({ err: error }, 'the registry cannot be read'));
   const bench = kind.bench({ bus, registry: registry.current, sealer });
   const pool = new WorkerPool<W>({
@@ -63,6 +67,7 @@ export async function startWorker<W extends Work>(
     redeliverMaxMs: config.REDELIVER_MAX_MS,
     startedAfterMs: config.STARTED_AFTER_MS,
     heartbeatMs: config.HEARTBEAT_MS,
+    kinds: kind.kinds,
     sources: kind.sources,
     confirm: kind.confirm,
     run: bench.run,

@@ -7,7 +7,7 @@
  */
 import { errors, type Subscription } from '@nats-io/nats-core';
 import type { OrchestratorClient } from '@tailrace/bus';
-import { attachedSubject, type Bus, subjectOf } from '@tailrace/bus';
+import { attachedSubject, type Bus, subjectOf, subscribe } from '@tailrace/bus';
 import { type AcceptedRequest, isStored, type SubmittedRequest } from '@tailrace/chain';
 import { ApiError, type ResponseId } from '@tailrace/protocol';
 import type { Logger } from '@tailrace/service';
@@ -50,12 +50,10 @@ export class Abandonment {
   constructor(options: AbandonmentOptions) {
     this.#options = options;
     if (options.policy === 'never') return;
-    this.#subscription = options.bus.nc.subscribe(attachedSubject('*'), {
-      callback: (error, message) => {
-        if (error) return;
-        const id = subjectOf(message.subject);
-        if (this.#clients.has(id) || this.#timers.has(id)) message.respond();
-      },
+    const { bus, log } = options;
+    this.#subscription = subscribe({ nc: bus.nc, log }, attachedSubject('*'), (message) => {
+      const id = subjectOf(message.subject);
+      if (this.#clients.has(id) || this.#timers.has(id)) message.respond();
     });
   }
 

@@ -42,6 +42,10 @@ export function createApp(context: GatewayContext, options: AppOptions): Fastify
     else log.info({ code: failure.code }, 'request refused');
     if (failure instanceof LimitReached) reply.headers(rateLimitHeaders(failure.refusal.rateLimit));
     if (failure.retryAfter !== null) reply.header('retry-after', String(failure.retryAfter));
+    // A parser that refuses a body ends its connection, lest more of it come. Of this one nothing more will.
+    if (error instanceof ApiError && error.code === 'invalid_json' && request.raw.complete) {
+      reply.removeHeader('connection');
+    }
     return reply.code(failure.status).send(toEnvelope(failure));
   };
   const app = Fastify({

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 
@@ -14,7 +14,7 @@ export function correlationOf(request: FastifyRequest): string {
 export function newCorrelation(headers: IncomingHttpHeaders): string {
   const { traceparent } = headers;
   const match = typeof traceparent === 'string' ? TRACEPARENT.exec(traceparent) : null;
-  return match?.[1] ?? randomBytes(16).toString('hex');
+  return match?.[1] ?? randomUUID().replaceAll('-', '');
 }
 
 /** The name of a request in `x-request-id`: the client's own where it has given one, else its correlation id. */

@@ -27,7 +27,9 @@ export async function handleCreate(
   if (body.background && !body.stream) {
     const { existed, rateLimit } = await commitResponse(context, made);
     reply.headers(rateLimitHeaders(rateLimit));
-    if (existed) return (await readResponse(context, id, key.owner, { unstored: true })).resource;
+    // Without a key nobody has heard of it before.
+    if (existed && made.bodyHash !== null)
+      return (await readResponse(context, id, key.owner, { unstored: true })).resource;
     return queuedResource(made);
   }
   const follower = context.tails.follow(id);

@@ -1,6 +1,6 @@
 /** `POST /v1/responses/input_tokens`: how many tokens a model would be told. Nothing is made. */
 import { type AcceptedRequest, fitPrompt, hasEnded, isStored, type Prompt, prompt, recall } from '@tailrace/chain';
-import { loadHistory, loadResponse, type Rooted, resolveReferences } from '@tailrace/database';
+import { findGap, loadHistory, loadResponse, type Rooted, resolveReferences } from '@tailrace/database';
 import {
   ApiError,
   type ConversationId,
@@ -61,7 +61,8 @@ async function checkPrevious(context: GatewayContext, previousId: ResponseId, ow
   const previous = await fromDatabase(() => loadResponse(context.database, previousId));
   const id = publicResponseId(previousId);
   const param = 'previous_response_id';
-  if (!previous || previous.record.owner !== owner || !isStored(previous.record.request)) {
+  const found = previous?.record.owner === owner && isStored(previous.record.request);
+  if (!found || (await fromDatabase(() => findGap(context.database, previousId))) !== null) {
     throw new ApiError('previous_response_not_found', { id }, { param });
   }
   if (!hasEnded(previous.record)) throw new ApiError('previous_response_in_progress', { id }, { param });

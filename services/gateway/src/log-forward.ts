@@ -1,10 +1,10 @@
 /** A log on its way to a client: what it has not seen yet, at its pace, whether the log is live, stored or long gone. */
 import { hasEnded } from '@tailrace/chain';
 import { loadResponse } from '@tailrace/database';
-import { dropFrames, encodeFrame, type Follower, type LazyLogMessage } from '@tailrace/log';
+import { dropFrames, encodeFrame, type Follower, type LazyLogMessage, type LogMeta } from '@tailrace/log';
 import { errorInfo, errorPayload, publicResponseId, type ResponseId } from '@tailrace/protocol';
-import type { GatewayContext } from './context.ts';
 import { replayAnew, replayFrames } from './replay.ts';
+import { EndWatch, type EndWatchContext, replayRest } from './untold-end.ts';
 
 const CREATED = Buffer.from('event: response.created\n');
 
@@ -30,24 +30,25 @@ export interface ForwardOptions {
  * Forwards a log to its end, or until the client has gone or the follower is closed.
  * @returns whether the log came to its end.
  */
-export async function forwardLog(
-  context: Pick<GatewayContext, 'database'>,
-  sink: FrameSink,
-  options: ForwardOptions,
-): Promise<boolean> {
+export async function forwardLog(context: EndWatchContext, sink: FrameSink, options: ForwardOptions): Promise<boolean> {
   const { id, follower, fresh } = options;
   let after = options.after;
+  let last: LogMeta | undefined;
+  const watch = new EndWatch(context, id);
   for await (const event of follower.events({ fresh })) {
     if (sink.gone) return false;
     switch (event.type) {
       case 'idle':
+        if (watch.idle() && (await replay(context, sink, id, after, { behind: last }))) return true;
         break;
       case 'empty':
         // What this reader has had of the log is gone with it: where a projection would go on, it could not follow.
-        if (await replay(context, sink, id, after, after > options.after)) return true;
+        if (await replay(context, sink, id, after, { anew: after > options.after })) return true;
         break;
       case 'message': {
         const { meta } = event.message;
+        watch.heard();
+        last = meta;
         if ((await isTorn(event.message, after)) && (await replay(context, sink, id, after))) return true;
         if (meta.last >= meta.first && meta.last > after) await sink.write(framesAfter(event.message, after));
         after = Math.max(after, meta.last);
@@ -72,13 +73,19 @@ async function isTorn({ meta, pieces }: LazyLogMessage, after: number): Promise<
   return true;
 }
 
+/** What stands in for a log: the part behind its last message, or all, with numbers beyond what there was if `anew`. */
+interface ReplayOptions {
+  behind?: LogMeta | undefined;
+  anew?: boolean;
+}
+
 /** The stream from the chain, if the response has ended. */
 async function replay(
-  context: Pick<GatewayContext, 'database'>,
+  context: EndWatchContext,
   sink: FrameSink,
   id: ResponseId,
   after: number,
-  anew = false,
+  { behind, anew = false }: ReplayOptions = {},
 ): Promise<boolean> {
   const stored = await loadResponse(context.database, id);
   if (!stored) {
@@ -88,6 +95,7 @@ async function replay(
     return true;
   }
   if (!hasEnded(stored.record)) return false;
-  await sink.write([Buffer.from(anew ? replayAnew(stored, after) : replayFrames(stored, after))]);
+  const whole = anew ? replayAnew : replayFrames;
+  await sink.write([Buffer.from(behind ? replayRest(stored, behind, after) : whole(stored, after))]);
   return true;
 }

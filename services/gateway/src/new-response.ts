@@ -17,6 +17,7 @@ import { type Acceptable, type AcceptRules, acceptRequest } from './accept.ts';
 import type { GatewayContext } from './context.ts';
 import { readItems } from './input-files.ts';
 import { readResponse } from './retrieve.ts';
+import { EndWatch } from './untold-end.ts';
 
 /** See the file's head. */
 export interface NewResponse extends Acceptable {
@@ -125,34 +126,49 @@ export function queuedResource(made: NewResponse): ResponseResource {
 }
 
 /**
- * Waits for the end, which carries the whole response.
+ * Waits for the end, which carries the whole response. One whose client is told a 5xx instead, and cannot find it again by an
+ * `Idempotency-Key`, is withdrawn.
  * @throws ApiError `unavailable` when the gateway stops first.
  */
 export async function awaitEnd(
   context: GatewayContext,
   follower: Follower,
-  { id, key, request, correlationId }: Pick<NewResponse, 'id' | 'key' | 'request' | 'correlationId'>,
+  made: Pick<NewResponse, 'id' | 'key' | 'request' | 'correlationId' | 'bodyHash'>,
   fresh: boolean,
 ): Promise<ResponseResource> {
-  const finished = context.streams.enter(() => follower.close());
+  const { id, key, request, correlationId, bodyHash } = made;
+  const command = { id, owner: key.owner, correlationId };
+  let stopping = false;
+  const finished = context.streams.enter(() => {
+    stopping = true;
+    follower.close();
+  });
   const left = context.abandonment.watch({ id, owner: key.owner, request, correlationId });
   let ended = false;
   try {
+    const watch = new EndWatch(context, id);
     for await (const event of follower.events({ fresh })) {
+      if (event.type === 'message') watch.heard();
       if (event.type === 'message' && event.message.meta.ended !== null) {
         ended = true;
         const last = decodeFrames(await event.message.load()).at(-1);
         if (last && 'response' in last) return last.response;
       }
-      if (event.type === 'empty') {
+      if (event.type === 'empty' || (event.type === 'idle' && watch.idle())) {
         const stored = await readResponse(context, id, key.owner, { unstored: true });
         ended = stored.ended;
         if (ended) return stored.resource;
       }
     }
+    // A follower that is closed because its client has gone has nobody to tell anything.
+    if (stopping && bodyHash === null) await context.orchestrator.withdraw(command);
+  } catch (error) {
+    if (bodyHash === null) await context.orchestrator.withdraw(command);
+    throw error;
   } finally {
     left(ended);
     finished();
   }
-  throw new ApiError('unavailable', { reason: 'the gateway is stopping; the response goes on' });
+  const reason = 'the gateway is stopping';
+  throw new ApiError('unavailable', { reason: bodyHash === null ? reason : `${reason}; the response goes on` });
 }

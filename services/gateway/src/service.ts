@@ -34,7 +34,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
     prepare: config.DATABASE_PREPARE === 'true',
     onError: (error) => log.warn({ err: error }, 'a database connection broke'),
   });
-  const bus = await joinBus(config, 'gateway');
+  const bus = await joinBus(config, 'gateway', log);
   const registry = await watchRegistry(bus, (error) => log.error({ err: error }, 'the registry cannot be read'));
   const tails = new TailHub({
     bus,

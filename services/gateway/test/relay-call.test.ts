@@ -201,6 +201,17 @@ test('a worker’s refusal is told, and one in the middle as well', async () => 
   expect(await failureOf(call.answer())).toEqual(failure);
 });
 
+test('what cannot be read of a worker ends the call, and nothing else', async () => {
+  const { call, inbox } = open();
+  const worker = new Worker(call.replyTo, 'one');
+  await worker.begin();
+  const other = inbox.open();
+  closing.push(() => other.close());
+  worker.tell('head', 'no JSON');
+  expect(await failureOf(call.answer())).toMatchObject({ error: { code: 'internal_error' } });
+  expect(await new Worker(other.replyTo, 'two').begin()).toEqual({ window: 100 });
+});
+
 test('a client that leaves ends the call; who comes later is told', async () => {
   const { call } = open();
   const worker = new Worker(call.replyTo, 'one');

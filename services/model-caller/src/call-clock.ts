@@ -22,6 +22,9 @@ export class CallClock {
   readonly #late = new AbortController();
   readonly #total: NodeJS.Timeout;
   readonly #first: NodeJS.Timeout;
+  /** One for all pieces, from the first that is waited for: there can be thousands. */
+  #idle: NodeJS.Timeout | undefined;
+  #waiting = false;
   #started = false;
 
   constructor(timeouts: CallTimeouts, outer: AbortSignal) {
@@ -62,16 +65,19 @@ export class CallClock {
   close(): void {
     clearTimeout(this.#total);
     clearTimeout(this.#first);
+    clearTimeout(this.#idle);
   }
 
   async #waitFor<T>(piece: Promise<T>): Promise<T> {
     if (!this.#started) return piece;
     const { idleMs } = this.#timeouts;
-    const timer = setTimeout(() => this.#reach(idleMs, true), idleMs);
+    this.#waiting = true;
+    if (this.#idle) this.#idle.refresh();
+    else this.#idle = setTimeout(() => this.#waiting && this.#reach(idleMs, true), idleMs);
     try {
       return await piece;
     } finally {
-      clearTimeout(timer);
+      this.#waiting = false;
     }
   }
 

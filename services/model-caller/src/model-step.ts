@@ -1,5 +1,6 @@
 /** One model step: the upstream's answer goes into the log as it comes, and its result is told at the end. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bus, type LogPosition, type ModelWork, partitionOf, type UpstreamCall } from '@tailrace/bus';
 import { isOfLaterMessage, type ModelResult, progressEvent } from '@tailrace/chain';
 import { CLOSING_ATTEMPT, Fenced, type LogTarget, LogWriter, readEnd } from '@tailrace/log';
@@ -31,7 +32,17 @@ export interface ModelStepContext extends CallPolicy {
   partitions: number;
   bufferLimit: number;
   messageLimit: number;
+  /**
+   * Whether the outcome of a step is recorded. Resolves when somebody has told, and rejects when `signal` is aborted.
+   */
+  isRecorded(step: Pick<ModelWork, 'responseId' | 'stepId'>, signal: AbortSignal): Promise<boolean>;
 }
+
+/**
+ * How often, and after how many milliseconds, a log is claimed again that refuses it and does not move. All of that together
+ * is shorter than what makes a step one that is under way: nothing is told of it, and the sweep finds it.
+ */
+const CLAIMS = { most: 5, firstWaitMs: 20 };
 
 /** A step as it was handed out. */
 interface Task {
@@ -46,8 +57,8 @@ interface Task {
 /**
  * Runs a step to its end. `takeover` says that another attempt may have begun it, and may still be alive. When `signal` is
  * aborted with `StepCancelled` the upstream is left at once, and the outcome tells only of the calls that were made.
- * @throws Fenced when a later attempt has taken over, StepSuperseded when that is one of another message; whatever else
- * aborts `signal`.
+ * @throws Fenced when a later attempt has taken over, or the log does not go as far as where the step is to begin;
+ * StepSuperseded when the later attempt is one of another message, or the step has been recorded; whatever else aborts `signal`.
  */
 export async function runModelStep(
   context: ModelStepContext,
@@ -98,18 +109,31 @@ async function run(task: Task, options: { attempt: number; takeover: boolean }):
   if (!options.takeover && (await endsAt(target, work.log))) {
     return answer(task, writerAt(work.log), { published: [], events: 0 });
   }
-  for (;;) {
+  let claimedAt = -1;
+  for (let tries = 1; ; tries += 1) {
     const before = await readPredecessor(target, work.log, work.stepId, { firstIndex: work.outputIndex, shared });
     if (before.seal !== null) return sealedOutcome(bus, before, before.seal);
     if ((before.latest?.step?.attempt ?? 0) > options.attempt) throw new Fenced(work.responseId, before.latest);
+    // A server that has lost what came last may hand out what is recorded, and a log that does not say so.
+    if (claimedAt === -1 && (await context.isRecorded(work, signal))) throw new StepSuperseded(work.stepId);
     const writer = writerAt(before.end);
-    try {
-      await writer.claim();
-    } catch (error) {
-      if (error instanceof Fenced) continue;
-      throw error;
-    }
-    return answer(task, writer, before);
+    if (await claims(writer)) return answer(task, writer, before);
+    // Another attempt goes on writing, or the log ends before the place that is claimed: it was lost behind that.
+    if (before.end.streamSeq !== claimedAt) tries = 1;
+    if (tries === CLAIMS.most) throw new Fenced(work.responseId);
+    claimedAt = before.end.streamSeq;
+    await sleep(CLAIMS.firstWaitMs * 2 ** (tries - 1), undefined, { signal });
+  }
+}
+
+/** Whether a writer has got the log; not when it does not end where the writer was to begin. */
+async function claims(writer: LogWriter): Promise<boolean> {
+  try {
+    await writer.claim();
+    return true;
+  } catch (error) {
+    if (!(error instanceof Fenced)) throw error;
+    return false;
   }
 }
 

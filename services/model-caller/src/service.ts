@@ -2,7 +2,14 @@
 import { type ModelWork, type RelayWork, StaleDelivery } from '@tailrace/bus';
 import { Fenced } from '@tailrace/log';
 import type { Logger, RunningService, readEnv } from '@tailrace/service';
-import { type Delivery, type StepReport, startWorker, type Workbench, type WorkbenchTools } from '@tailrace/worker';
+import {
+  type Delivery,
+  isRecorded,
+  type StepReport,
+  startWorker,
+  type Workbench,
+  type WorkbenchTools,
+} from '@tailrace/worker';
 import type { modelCallerEnv } from './config.ts';
 import { type ModelStepContext, runModelStep } from './model-step.ts';
 import { RelayLines } from './relay/relay-line.ts';
@@ -18,6 +25,7 @@ type Config = ReturnType<typeof readEnv<typeof modelCallerEnv>>;
 export function startModelCaller(config: Config, log: Logger): Promise<RunningService> {
   return startWorker<ModelWork | RelayWork>(config, log, {
     name: 'model-caller',
+    kinds: ['model'],
     // The log tells more of a step than anybody could.
     confirm: false,
     sources: (view) =>
@@ -62,6 +70,7 @@ function benchOf(config: Config, { bus, registry, sealer }: WorkbenchTools): Wor
       seal: (reasoning) => sealReasoning(sealer, reasoning),
       bufferLimit: config.LOG_BUFFER_CHARS,
       messageLimit: config.LOG_MESSAGE_CHARS,
+      isRecorded: (asked, until) => isRecorded(bus, asked, until),
     };
     const takeover = redelivered || work.takeover;
     try {

@@ -1,6 +1,7 @@
 /** The HTTP side of a call: one request to a model's server, and its answer as it comes. */
 import { Readable } from 'node:stream';
 import { ApiError } from '@tailrace/protocol';
+import { RETRYABLE_STATUSES } from '@tailrace/registry';
 import { Agent, type Dispatcher, errors, request } from 'undici';
 import type { CallClock } from './call-clock.ts';
 import type { Dialect } from './dialect.ts';
@@ -41,7 +42,6 @@ export interface UpstreamAnswer {
   body: AsyncIterable<Uint8Array>;
 }
 
-const RETRYABLE_STATUS = new Set([408, 409, 425, 429, 500, 502, 503, 504, 529]);
 const ERROR_BODY_BYTES = 64 * 1024;
 const PIECE_BYTES = 64 * 1024;
 /** Each bound for connecting has connections of its own; the bounds that were used last are kept. */
@@ -175,7 +175,7 @@ async function failureOf(
   const reason = errorMessage(refusal.body);
   return new UpstreamFailure(new ApiError('upstream_error', { status, reason }), {
     status,
-    retryable: RETRYABLE_STATUS.has(status),
+    retryable: RETRYABLE_STATUSES.includes(status),
     retryAfterMs: retryAfterMs(headers['retry-after']),
     refusal,
   });

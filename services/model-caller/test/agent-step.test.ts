@@ -51,6 +51,7 @@ function context(): ModelStepContext {
     seal: String,
     bufferLimit: 1_000_000,
     messageLimit: 64_000,
+    isRecorded: async () => false,
   };
 }
 

@@ -2,13 +2,14 @@ import type { ModelWork, UpstreamCall } from '@tailrace/bus';
 import type { Prompt } from '@tailrace/chain';
 import { EMPTY_LOG } from '@tailrace/log';
 import { newId } from '@tailrace/protocol';
+import { FAILOVER_STATUSES } from '@tailrace/registry';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type FailingUpstreams, startFailingUpstreams, WAYS } from '../../../test/e2e/failing-upstreams.ts';
 import { DIALECTS } from '../src/dialect.ts';
 import { type Answer, type CallPolicy, callModel } from '../src/model-call.ts';
 import type { OutputOp } from '../src/model-op.ts';
 import type { Candidate, Upstreams } from '../src/routing/upstreams.ts';
-import { startUpstream, streams, type UpstreamServer } from './upstream-server.ts';
+import { type Asked, startUpstream, streams, type UpstreamServer } from './upstream-server.ts';
 import { candidate, testClient, testRouter, unheard, upstreams } from './upstreams.ts';
 
 const client = testClient();
@@ -136,6 +137,44 @@ describe('an upstream that fails before the first token is not seen', () => {
     const { answer, calls } = await call(upstreams(broken(failing.url('a 401')), good()), { attempts: 2 });
     expect(answer.error).toBeNull();
     expect(calls.map(({ status }) => status)).toEqual([401, 503, 200]);
+  });
+});
+
+describe('an upstream whose key is wrong, or that has not the model', () => {
+  const failoverStatuses = new Set(FAILOVER_STATUSES);
+  const refuses =
+    (status: number) =>
+    ({ response }: Asked): void =>
+      void response.writeHead(status).end('{"error":"not here"}');
+
+  test.each([401, 403, 404])(
+    '%i: by default another one is asked, and that one is left alone in time',
+    async (status) => {
+      server = await startUpstream(streams(text('hello'), stop, '[DONE]'));
+      const wrong = await startUpstream(refuses(status));
+      const at = { ...upstreams(broken(wrong.url), good()), failoverStatuses };
+      const router = testRouter({ restMs: 60_000, maxRestMs: 60_000 });
+      for (let each = 0; each < 5; each += 1) {
+        expect((await call(at, { router, attempts: 3 })).answer.error).toBeNull();
+      }
+      expect(wrong.asked).toHaveLength(3);
+      expect(server.asked).toHaveLength(5);
+      await wrong.close();
+    },
+  );
+
+  test.each([401, 403, 404])('%i: is told where there is no other, at once', async (status) => {
+    server = await startUpstream(refuses(status));
+    const at = { ...upstreams(good()), failoverStatuses };
+    const router = testRouter({ restMs: 60_000, maxRestMs: 60_000 });
+    for (let each = 1; each <= 5; each += 1) {
+      const { answer } = await call(at, { router, attempts: 3 });
+      expect(answer.error?.info).toEqual({
+        code: 'upstream_error',
+        message: `The model server answered ${status}: not here`,
+      });
+      expect(server.asked).toHaveLength(each);
+    }
   });
 });
 

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import { logStream, logSubject, type ModelWork } from '@tailrace/bus';
+import { type Bus, logStream, logSubject, type ModelWork } from '@tailrace/bus';
 import { type Prompt, prompt } from '@tailrace/chain';
 import { append, decodeFrames, EMPTY_LOG, Fenced, type LogMeta, readLog } from '@tailrace/log';
 import { foldItems, newId, type ResponseEvent } from '@tailrace/protocol';
-import { StepCancelled } from '@tailrace/worker';
+import { StepCancelled, StepSuperseded } from '@tailrace/worker';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { requestWith } from '../../../packages/chain/test/chains.ts';
 import { type TestNats, testNats } from '../../../packages/log/test/nats.ts';
@@ -43,6 +43,7 @@ function context(fields: Partial<ModelStepContext> = {}): ModelStepContext {
     seal: (reasoning) => `sealed ${reasoning}`,
     bufferLimit: 1_000_000,
     messageLimit: 64_000,
+    isRecorded: async () => false,
     ...fields,
   };
 }
@@ -247,4 +248,60 @@ test('an old delivery finds a purged log, and leaves', async () => {
   await nats.bus.jsm.streams.purge(logStream(0), { filter: logSubject(0, step.responseId) });
   await expect(runModelStep(context(), old, target(), AGAIN, never)).rejects.toThrow(Fenced);
   expect(server.asked).toEqual([]);
+});
+
+describe('a server that has lost what came last', () => {
+  /** A log that ends two messages before the place at which the step is to begin. */
+  async function cutShort(): Promise<ModelWork> {
+    const step = work();
+    const log = { bus: nats.bus, partition: 0, id: step.responseId };
+    const meta: LogMeta = { first: 0, last: -1, cursor: 1, writer: 'w', step: null, seal: null, ended: null };
+    const streamSeq = await append(log, 0, meta, Buffer.from(''), never);
+    return { ...step, log: { streamSeq: streamSeq + 2, nextEvent: 2, cursor: 1 } };
+  }
+
+  /** A bus that counts what is published. */
+  function counting(): { bus: Bus; published: () => number } {
+    let published = 0;
+    const publisher = Object.create(nats.bus.publisher) as Bus['publisher'];
+    publisher.publish = (...message) => {
+      published += 1;
+      return nats.bus.publisher.publish(...message);
+    };
+    return { bus: { ...nats.bus, publisher }, published: () => published };
+  }
+
+  test('a step whose place is gone is left undone, after a few tries', async () => {
+    server = await startUpstream(streams(text('hello'), '[DONE]'));
+    const { bus, published } = counting();
+    const step = await cutShort();
+    await expect(runModelStep(context({ bus }), step, target(), FIRST, never)).rejects.toThrow(Fenced);
+    expect(published()).toBe(5);
+    expect(server.asked).toEqual([]);
+  });
+
+  test.each([
+    ['at a place that is gone', cutShort, FIRST],
+    ['in a log that has never heard of it', async () => work(), AGAIN],
+  ])('a recorded step is not begun again: %s', async (_where, make, options) => {
+    server = await startUpstream(streams(text('hello'), '[DONE]'));
+    const step = await make();
+    const asked: unknown[] = [];
+    const isRecorded: ModelStepContext['isRecorded'] = async ({ responseId, stepId }) => {
+      asked.push({ responseId, stepId });
+      return true;
+    };
+    await expect(runModelStep(context({ isRecorded }), step, target(), options, never)).rejects.toThrow(StepSuperseded);
+    expect(asked).toEqual([{ responseId: step.responseId, stepId: step.stepId }]);
+    expect(server.asked).toEqual([]);
+  });
+
+  test('a step that has come to its end in the log is told again, whatever is recorded', async () => {
+    server = await startUpstream(streams(text('hello'), '[DONE]'));
+    const step = work();
+    const outcome = await runModelStep(context(), step, target(), FIRST, never);
+    const isRecorded = async () => true;
+    const again = await runModelStep(context({ isRecorded }), step, target(), AGAIN, never);
+    expect(again).toEqual({ ...outcome, calls: [] });
+  });
 });

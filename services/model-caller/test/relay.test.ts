@@ -3,14 +3,17 @@ import { once } from 'node:events';
 import {
   type Bus,
   connectBus,
+  decodeMessage,
   decodeRelay,
   encodeRelay,
   parseRelaySubject,
+  RELEASE_SUBJECT,
   type RelayBegin,
   type RelayEndpoint,
   type RelayFailure,
   type RelayWord,
   type RelayWork,
+  type Release,
 } from '@tailrace/bus';
 import { newId } from '@tailrace/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -28,10 +31,15 @@ let failing: FailingUpstreams;
 let nats: TestNats;
 let gateways: Bus;
 let lines: RelayLines;
+/** The calls whose places have been told to be free. */
+const released: string[] = [];
 beforeAll(async () => {
   failing = await startFailingUpstreams();
   nats = await testNats();
   gateways = await connectBus({ url: nats.url, name: 'gateway' });
+  gateways.nc.subscribe(RELEASE_SUBJECT, {
+    callback: (_error, { subject, data }) => void released.push(decodeMessage<Release>(subject, data).id),
+  });
   lines = new RelayLines(nats.bus, { aliveMs: 100, silenceMs: 2_000 });
 });
 afterAll(async () => {
@@ -66,7 +74,8 @@ const sends =
 
 /** A gateway, as far as a worker hears of it: it lets so many bytes come at once, and notes everything. */
 class Gateway {
-  readonly replyTo = `test.${randomUUID()}`;
+  readonly id = newId(Date.now());
+  readonly replyTo = `test.${this.id}`;
   readonly seqs: number[] = [];
   begun = false;
   ended = false;
@@ -128,8 +137,8 @@ const policy = (fields: Partial<RelayPolicy> = {}): RelayPolicy => ({
   ...fields,
 });
 
-function work(gateway: Gateway, endpoint: RelayEndpoint, body: Record<string, unknown>): RelayWork {
-  const id = newId(Date.now());
+function work(gateway: Gateway, { endpoint = 'chat.completions', body = STREAM, leased = false }: Relayed): RelayWork {
+  const { id } = gateway;
   return {
     kind: 'relay',
     responseId: id,
@@ -142,22 +151,25 @@ function work(gateway: Gateway, endpoint: RelayEndpoint, body: Record<string, un
     owner: 'o',
     keyName: 'k',
     groups: [],
-    leased: false,
+    leased,
     correlationId: 'c',
   };
 }
+
+const STREAM = { stream: true, messages: [] };
 
 interface Relayed {
   endpoint?: RelayEndpoint;
   body?: Record<string, unknown>;
   policy?: Partial<RelayPolicy>;
   signal?: AbortSignal;
+  leased?: boolean;
 }
 
 /** Passes a call on to its end. */
 async function relay(at: Upstreams, gateway: Gateway, asked: Relayed = {}) {
   await gateways.nc.flush();
-  const task = work(gateway, asked.endpoint ?? 'chat.completions', asked.body ?? { stream: true, messages: [] });
+  const task = work(gateway, asked);
   const line = await lines.open(task.replyTo);
   if (!line) throw new Error('nobody waits');
   try {
@@ -330,6 +342,58 @@ describe('a client', () => {
   test('that is not there is not served', async () => {
     server = await startUpstream();
     expect(await lines.open(`test.${randomUUID()}`)).toBeNull();
+  });
+});
+
+describe('the place of a call among those of its key', () => {
+  const told = async (id: string) => {
+    await Promise.all([nats.bus.nc.flush(), gateways.nc.flush()]);
+    return released.filter((each) => each === id).length;
+  };
+  const hangs = ({ response }: Asked) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).write(frames(role));
+  };
+
+  test('is free when the gateway dies before the answer', async () => {
+    server = await startUpstream(hangs);
+    const gateway = new Gateway();
+    const running = relay(upstreams(candidate(server.url)), gateway);
+    await expect.poll(() => server.asked.length).toBe(1);
+    expect(await told(gateway.id)).toBe(0);
+    gateway.close();
+    await running;
+    expect(await told(gateway.id)).toBe(1);
+  });
+
+  test('is free when the gateway has died before the call is taken', async () => {
+    server = await startUpstream();
+    const gateway = new Gateway();
+    gateway.close();
+    await gateways.nc.flush();
+    expect(await lines.open(gateway.replyTo)).toBeNull();
+    expect(await told(gateway.id)).toBe(1);
+  });
+
+  test('is free when a call that holds one comes to nothing: nobody may be there any more to say so', async () => {
+    server = await startUpstream(sends({}, 400), sends({}, 400));
+    for (const leased of [true, false]) {
+      const gateway = new Gateway();
+      await relay(upstreams(candidate(server.url)), gateway, { leased });
+      expect(await told(gateway.id)).toBe(leased ? 1 : 0);
+    }
+  });
+
+  test('is for the gateway to give back where it lives, and for the result where there is one', async () => {
+    server = await startUpstream(hangs, streams(text('hello'), stop, usage, '[DONE]'));
+    const left = new Gateway();
+    const running = relay(upstreams(candidate(server.url)), left, { leased: true });
+    await expect.poll(() => server.asked.length).toBe(1);
+    left.leave();
+    await running;
+    expect(await told(left.id)).toBe(0);
+    const whole = new Gateway();
+    expect(await relay(upstreams(candidate(server.url)), whole, { leased: true })).toMatchObject({ tokens: 10 });
+    expect(await told(whole.id)).toBe(0);
   });
 });
 

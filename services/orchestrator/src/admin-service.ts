@@ -1,36 +1,27 @@
 /** Takes changes of the registry from gateways, and answers when they are committed and published. */
 import type { Msg } from '@nats-io/nats-core';
-import { ADMIN_SUBJECT, encodeMessage, type Reply } from '@tailrace/bus';
+import { ADMIN_SUBJECT, type Desk, encodeMessage, openDesk, type Reply } from '@tailrace/bus';
 import { ApiError } from '@tailrace/protocol';
 import { type AdminChange, ForeignCommand, openCommand } from '@tailrace/registry';
 import { applyChange } from './admin-changes.ts';
 import type { OrchestratorContext } from './context.ts';
 import type { RegistryPublisher } from './registry-publisher.ts';
 
-/** The most changes that wait for each other in one process. */
-const MOST_WAITING = 256;
-
-/** Serves until it is stopped; one orchestrator answers each request. */
-export function serveAdmin(context: OrchestratorContext, registry: RegistryPublisher): { stop(): Promise<void> } {
-  const waiting = new Set<Promise<void>>();
-  const subscription = context.bus.nc.subscribe(ADMIN_SUBJECT, {
-    queue: 'orchestrators',
-    callback: (error, message) => {
-      if (error) return;
-      if (waiting.size >= MOST_WAITING) {
-        message.respond(encodeMessage(refusal(new ApiError('overloaded'))));
-        return;
-      }
-      const answered = answer(context, registry, message).finally(() => waiting.delete(answered));
-      waiting.add(answered);
+/**
+ * Serves until it is stopped; one orchestrator answers each request. Changes wait for each other: beyond `most` they are
+ * refused.
+ */
+export function serveAdmin(context: OrchestratorContext, registry: RegistryPublisher, most: number): Desk {
+  return openDesk(
+    { nc: context.bus.nc, log: context.log },
+    {
+      subject: ADMIN_SUBJECT,
+      queue: 'orchestrators',
+      most,
+      answer: (message) => answer(context, registry, message),
+      refuse: (message) => void message.respond(encodeMessage(refusal(new ApiError('overloaded')))),
     },
-  });
-  return {
-    async stop() {
-      await subscription.drain();
-      await Promise.all(waiting);
-    },
-  };
+  );
 }
 
 async function answer(context: OrchestratorContext, registry: RegistryPublisher, message: Msg): Promise<void> {

@@ -1,7 +1,7 @@
 /** What calls of upstreams and tools came to, as rows. Each call is booked once, whatever became of its step. */
 import { createHash } from 'node:crypto';
 import type { CallMark, ResultCommand, ToolCallMeasure, UpstreamCall } from '@tailrace/bus';
-import type { HttpAnalyticsTable, Tables, ToolCallAnalyticsTable } from '@tailrace/database';
+import { type HttpAnalyticsTable, NOBODY, type Tables, type ToolCallAnalyticsTable } from '@tailrace/database';
 import { type Insertable, type QueryCreator, type RawBuilder, sql } from 'kysely';
 
 /** A report of a step that has ended. */
@@ -67,7 +67,7 @@ function ofStep<Measure>(report: EndedReport, calls: readonly Measure[], now: nu
     stepId,
     attempt,
     endpoint: 'responses' as const,
-    owner: sql<string | null>`(SELECT owner FROM responses WHERE id = ${responseId})`,
+    owner: sql<string | null>`(SELECT NULLIF(owner, ${NOBODY}) FROM responses WHERE id = ${responseId})`,
     key_name: sql<string | null>`(SELECT key_name FROM responses WHERE id = ${responseId})`,
     calls,
     now,

@@ -1,5 +1,5 @@
 import type { CallNote } from '@tailrace/bus';
-import type { Database } from '@tailrace/database';
+import { type Database, NOBODY } from '@tailrace/database';
 import { sql } from 'kysely';
 import { INTERRUPTED } from './analytics.ts';
 
@@ -48,7 +48,7 @@ export function unreportedQuery(notes: readonly CallNote[], lostBefore: number) 
       UNION ALL
       SELECT note.id FROM note WHERE note.step_id IS NULL AND note.started_at > ${new Date(lostBefore)}
     ), lost AS (
-      SELECT note.*, coalesce(note.owner, response.owner) AS whose, coalesce(note.key_name, response.key_name) AS key
+      SELECT note.*, coalesce(note.owner, NULLIF(response.owner, ${NOBODY})) AS whose, coalesce(note.key_name, response.key_name) AS key
       FROM note LEFT JOIN responses AS response ON response.id = note.response_id
       WHERE NOT EXISTS (SELECT FROM open WHERE open.id = note.id)
     ), models AS (

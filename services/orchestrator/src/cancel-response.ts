@@ -3,24 +3,13 @@
  * had been published is recorded with the end. A worker that does not hear of it finds the log closed.
  */
 import { cancelledSubject } from '@tailrace/bus';
-import {
-  cancel,
-  expire,
-  hasEnded,
-  isTerminal,
-  type ModelResult,
-  type ModelStep,
-  type Published,
-  type Scope,
-} from '@tailrace/chain';
+import { cancel, expire, hasEnded, type ModelResult, type Published } from '@tailrace/chain';
 import { loadChain, loadResponse, responseQuery, type StoredResponse, toRecord } from '@tailrace/database';
-import type { ErrorInfo, ModelItem, ResponseId, StepId, Usage } from '@tailrace/protocol';
+import type { ErrorInfo, ResponseId, StepId } from '@tailrace/protocol';
 import { crashPoint } from '@tailrace/service';
-import { countTokens, promptTokens } from '@tailrace/tokens';
-import { closeStepLogs } from './close-step-log.ts';
 import type { OrchestratorContext } from './context.ts';
 import type { Committed } from './create-response.ts';
-import { loadPrompt } from './history.ts';
+import { breakOffSteps, isOpenModelStep } from './partial-results.ts';
 import { bringLogUpToDate, finishLog } from './projector.ts';
 import { writeEntry } from './write-entry.ts';
 
@@ -49,63 +38,21 @@ export async function cancelResponse(
     const committed = await commitEnd(context, stored, closed, error);
     if (committed === 'moved on') continue;
     crashPoint('after-cancel-commit');
-    if (committed?.fresh) await bringLogUpToDate(context, committed, undefined, signal);
+    if (committed?.fresh) {
+      // Whoever has asked in the meantime was told that the response goes on.
+      context.bus.nc.publish(cancelledSubject(id));
+      await bringLogUpToDate(context, committed, undefined, signal);
+    }
     return committed;
   }
 }
 
 /** Nothing more can be appended for the model steps that are open; what they have published is known then. */
 async function closeLog(context: OrchestratorContext, stored: StoredResponse, signal: AbortSignal): Promise<Published> {
-  const position = await bringLogUpToDate(context, stored, undefined, signal);
+  const { left, end } = await breakOffSteps(context, stored, stored.chain.filter(isOpenModelStep), signal);
   const partial = new Map<StepId, ModelResult>();
-  const steps = stored.chain.filter(isOpenModelStep);
-  if (steps.length === 0) return { partial, nextEvent: position.nextEvent };
-  const { closed, end } = await closeStepLogs(context, stored, steps, signal);
-  for (const step of steps) {
-    const items = closed.get(step.id)?.items ?? [];
-    if (items.length === 0) continue;
-    const usage = await estimate(context, stored, step.parentStepId, items);
-    partial.set(step.id, { items: items.map((item) => ({ item })), finish: 'stop', usage });
-  }
+  for (const [step, { result }] of left) if (result !== null) partial.set(step, result);
   return { partial, nextEvent: end.nextEvent };
-}
-
-function isOpenModelStep(step: StoredResponse['chain'][number]): step is ModelStep {
-  return step.kind === 'model_call' && !isTerminal(step);
-}
-
-/** An upstream that was cut off tells no usage. */
-async function estimate(
-  context: OrchestratorContext,
-  { record, chain }: StoredResponse,
-  scope: Scope,
-  items: readonly ModelItem[],
-): Promise<Usage> {
-  const input = promptTokens(await loadPrompt(context, record, chain, scope));
-  const reasoning = countTokens(items.map(reasoningText).join(''));
-  const output = reasoning + countTokens(items.map(spokenText).join(''));
-  return {
-    input_tokens: input,
-    input_tokens_details: { cached_tokens: 0 },
-    output_tokens: output,
-    output_tokens_details: { reasoning_tokens: reasoning },
-    total_tokens: input + output,
-  };
-}
-
-function reasoningText(item: ModelItem): string {
-  return item.type === 'reasoning' ? [...item.summary, ...item.content].map((part) => part.text).join('') : '';
-}
-
-function spokenText(item: ModelItem): string {
-  switch (item.type) {
-    case 'message':
-      return item.content.map((part) => (part.type === 'refusal' ? part.refusal : part.text)).join('');
-    case 'function_call':
-      return `${item.name}${item.arguments}`;
-    case 'reasoning':
-      return '';
-  }
 }
 
 /** The entry that ends the response, unless its chain has gone on since the log was closed. */

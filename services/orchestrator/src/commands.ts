@@ -19,19 +19,20 @@ import {
 import { hasEnded, isStored } from '@tailrace/chain';
 import { loadResponse, type StoredResponse } from '@tailrace/database';
 import { EMPTY_LOG } from '@tailrace/log';
-import { ApiError, errorInfo, publicResponseId } from '@tailrace/protocol';
+import { ApiError, publicResponseId } from '@tailrace/protocol';
 import { crashPoint } from '@tailrace/service';
 import { cancelResponse } from './cancel-response.ts';
 import { changeConversation } from './change-conversation.ts';
 import type { OrchestratorContext } from './context.ts';
 import { type Committed, createResponse, findCreated } from './create-response.ts';
-import { deadWork, recordDeadLetter, redrive } from './dead-letters.ts';
+import { deadStepOf, deadWork, recordDeadLetter, redrive } from './dead-letters.ts';
 import { dispatch } from './dispatcher.ts';
 import { bringLogUpToDate, positionBefore } from './projector.ts';
 import { markStarted, recordResult } from './record-result.ts';
 import { recordRelay } from './relay-result.ts';
 import { removeResponse } from './remove-response.ts';
 import { isOpenWork } from './step-work.ts';
+import { secondThoughts, withdrawResponse } from './withdraw-response.ts';
 
 /** A message's bytes, and whether it has been delivered before. */
 export interface ChainMessage {
@@ -41,7 +42,7 @@ export interface ChainMessage {
 }
 
 /** The kind of a message, from its subject `tr.chain.<p>.<kind>`. */
-export function kindOf(message: QueueMessage): string {
+export function kindOf(message: Pick<QueueMessage, 'subject'>): string {
   return message.subject.slice(message.subject.lastIndexOf('.') + 1);
 }
 
@@ -53,13 +54,22 @@ export async function handleCreate(
 ): Promise<void> {
   const command = decodeMessage<CreateCommand>(message.subject, message.bytes);
   const log = context.log.child({ response_id: command.id, correlation_id: command.correlationId });
-  const make = (await isWaitedFor(context.bus, command, message.redelivered)) ? createResponse : findCreated;
+  const waited = await isWaitedFor(context.bus, command, message.redelivered);
+  const make = waited ? createResponse : findCreated;
   const committed = await orRefuse(context, command, () => make(context, command));
   if (!committed) {
     log.info('no response was made');
     return;
   }
   crashPoint('after-create-commit');
+  const { redelivered } = message;
+  const objection = await secondThoughts(context, command, committed, { redelivered, waited });
+  if (objection) {
+    await withdrawResponse(context, command.id, signal);
+    refuse(context, command, objection);
+    log.warn({ code: objection.code }, 'the response was withdrawn');
+    return;
+  }
   const { rateLimit } = committed;
   reply(context, command, { accepted: true, existed: !committed.fresh, ...(rateLimit ? { rateLimit } : {}) });
   if (committed.fresh) {
@@ -103,35 +113,14 @@ export async function handleDeadLetter(
     return;
   }
   const { responseId, stepId, correlationId } = dead.work;
-  const committed = await recordDeadLetter(context, dead.work, advisory.deliveries, signal);
-  await dead.remove();
+  const committed = await recordDeadLetter(context, deadStepOf(dead.work, advisory.deliveries), signal);
   const stored = committed ?? (message.redelivered ? await loadResponse(context.database, responseId) : undefined);
   if (committed) await carryOn(context, committed, undefined, correlationId, signal, 'after-result-append');
   else if (stored) await resume(context, stored, correlationId, signal);
+  // Last: while it is there, a redelivery of the advisory tells what a crash has kept back.
+  await dead.remove();
+  if (!committed) return;
   context.log.error({ response_id: responseId, step_id: stepId, attempts: advisory.deliveries }, 'a step was given up');
-}
-
-/** A message cannot be handled, however often it is tried: whoever waits is told, and a step fails. */
-export async function giveUp(
-  context: OrchestratorContext,
-  kind: string,
-  message: ChainMessage,
-  signal: AbortSignal,
-): Promise<void> {
-  if (kind !== 'result') {
-    refuse(context, decodeMessage<AskedCommand>(message.subject, message.bytes), new ApiError('internal_error'));
-    return;
-  }
-  const report = decodeMessage<ResultCommand>(message.subject, message.bytes);
-  if (report.kind === 'started' || report.kind === 'relay') return;
-  const error = errorInfo('internal_error');
-  const failed: ResultCommand =
-    report.kind === 'model_call'
-      ? { ...report, result: null, error, calls: [] }
-      : { ...report, outcome: { error }, calls: [] };
-  const committed = await recordResult(context, failed);
-  if (!committed?.fresh) return;
-  await carryOn(context, committed, undefined, report.correlationId, signal, 'after-result-append');
 }
 
 /** A client wants a response to stop, or to be gone. What has ended is not touched again. */
@@ -199,7 +188,8 @@ async function orRefuse<T>(
   }
 }
 
-function refuse(context: OrchestratorContext, command: Asked, error: ApiError): void {
+/** Tells whoever waits for a command that it is not done. */
+export function refuse(context: OrchestratorContext, command: Asked, error: ApiError): void {
   const limit = error instanceof LimitReached ? { limit: error.refusal } : {};
   reply(context, command, { accepted: false, error: error.info, param: error.param, ...limit });
 }
@@ -248,7 +238,7 @@ export async function handleResult(
 }
 
 /** After an entry: its events, then its steps. */
-async function carryOn(
+export async function carryOn(
   context: OrchestratorContext,
   committed: Committed,
   known: LogPosition | undefined,

@@ -9,11 +9,13 @@ import {
   needsRecall,
   type ResponseRecord,
   recall,
+  resultOf,
   type Step,
   type Transition,
 } from '@tailrace/chain';
 import {
   type Database,
+  findGap,
   loadChain,
   loadConversationItems,
   loadHistory,
@@ -31,7 +33,7 @@ import { crashPoint } from '@tailrace/service';
 import { promptTokens } from '@tailrace/tokens';
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { StoreContext } from './context.ts';
-import { loadPrompt } from './history.ts';
+import { loadPrompt, previousNotFound } from './history.ts';
 import { admitScopes, readRateLimit, settledScopes } from './limits/admission.ts';
 import { checkCalls, openCallsAmong, openCallsOf } from './open-calls.ts';
 import { transitionContext } from './transition-context.ts';
@@ -58,6 +60,9 @@ export async function createResponse(
   command: CreateCommand,
 ): Promise<Created | undefined> {
   const { database } = context;
+  // Whatever has become meanwhile of what it refers to: the same request is the same response.
+  const made = command.bodyHash === null ? undefined : await findCreated(context, command);
+  if (made) return made;
   const now = Date.now();
   const request = await accepted(database, command);
   if (command.conversationId !== null) return createInConversation(context, command, request, now);
@@ -202,7 +207,13 @@ async function insertResponse(database: Kysely<Tables>, command: CreateCommand, 
     .onConflict((conflict) => conflict.column('id').doNothing())
     .returning('id');
   const steps = JSON.stringify(
-    first.added.map((step) => ({ ...stepRow(record.id, step), request_payload: step.request })),
+    first.added.map((step) => ({
+      ...stepRow(record.id, step),
+      // What a row has as text is a part of the whole here.
+      request_payload: step.request,
+      response_payload: resultOf<unknown>(step.outcome),
+      error: step.outcome.state === 'failed' ? step.outcome.error : null,
+    })),
   );
   const result = await sql`
     WITH made AS (${response})
@@ -231,15 +242,19 @@ export async function findCreated(
   return { ...found, rateLimit: await readRateLimit(database, command.limits) };
 }
 
-/** A request may only go on from a stored response of the same owner that has ended, and must answer its open calls. */
+/**
+ * A request may only go on from a stored response of the same owner that has ended, and whose earlier turns are all there; it
+ * must answer the open calls.
+ */
 async function checkPrevious(database: Database, command: CreateCommand, request: AcceptedRequest): Promise<void> {
   const { previousResponseId, owner, detached } = command;
   if (previousResponseId === null || detached) return checkCalls(openCallsAmong(request.context ?? []), request);
   const previous = await loadResponse(database, previousResponseId);
   const id = publicResponseId(previousResponseId);
   if (!previous || previous.record.owner !== owner || !isStored(previous.record.request)) {
-    throw new ApiError('previous_response_not_found', { id }, { param: 'previous_response_id' });
+    throw previousNotFound(previousResponseId);
   }
+  if ((await findGap(database, previousResponseId)) !== null) throw previousNotFound(previousResponseId);
   if (!hasEnded(previous.record)) {
     throw new ApiError('previous_response_in_progress', { id }, { param: 'previous_response_id' });
   }

@@ -15,15 +15,18 @@ import {
   isOfLaterMessage,
   isTerminal,
   recordOutcome,
+  type Step,
   type StepOutcome,
   type Transition,
 } from '@tailrace/chain';
-import { loadChain, loadResponse, responseQuery, toRecord } from '@tailrace/database';
-import { ApiError, errorInfo, newId, type ResponseId } from '@tailrace/protocol';
+import { loadChain, loadResponse, responseQuery, type StoredResponse, toRecord } from '@tailrace/database';
+import { EMPTY_LOG, LogShares } from '@tailrace/log';
+import { ApiError, errorInfo, newId, type ResponseId, type StepId } from '@tailrace/protocol';
 import { type ClosedStep, closeStepLogs } from './close-step-log.ts';
 import type { OrchestratorContext } from './context.ts';
 import type { Committed } from './create-response.ts';
-import { bringLogUpToDate } from './projector.ts';
+import { overdueScopes } from './overdue-scopes.ts';
+import { bringLogUpToDate, logOf } from './projector.ts';
 import { transitionContext } from './transition-context.ts';
 import { writeEntry } from './write-entry.ts';
 
@@ -53,36 +56,63 @@ export async function deadWork(
   };
 }
 
+/** A step that is given up. */
+export interface DeadStep {
+  responseId: ResponseId;
+  stepId: StepId;
+  kind: StepWork['kind'];
+  /** The model's or the tool's name. */
+  source: string;
+  /** The first attempt of the message that came to nothing. */
+  message: number;
+  /** The last attempt that is known of. */
+  attempt: number;
+  /** How often the step was begun, as far as is known. */
+  attempts: number;
+}
+
+/** The step of a message that was delivered so often. */
+export function deadStepOf(work: StepWork, deliveries: number): DeadStep {
+  const { responseId, stepId, kind, attempt: message } = work;
+  const source = work.kind === 'model_call' ? work.model : work.tool;
+  const attempt = attemptOf(message, deliveries);
+  return { responseId, stepId, kind, source, message, attempt, attempts: deliveries };
+}
+
 /**
  * Records that a step was given up, with what its attempts had published and all that follows from it; undefined when there
  * is nothing to record any more.
  */
 export async function recordDeadLetter(
   context: OrchestratorContext,
-  work: StepWork,
-  attempts: number,
+  dead: DeadStep,
   signal: AbortSignal,
 ): Promise<Committed | undefined> {
-  if (await isCarriedOn(context, work)) return undefined;
-  const published = await takeLog(context, work, signal);
+  const { responseId, stepId, kind, source, attempt, attempts } = dead;
+  const published = await takeLog(context, dead, signal);
+  if (published === undefined) return undefined;
   return context.database.transaction().execute(async (tx) => {
-    const row = await responseQuery(tx, work.responseId).forUpdate().executeTakeFirst();
+    const row = await responseQuery(tx, responseId).forUpdate().executeTakeFirst();
     if (!row) return undefined;
     const record = toRecord(row);
-    const chain = await loadChain(tx, work.responseId);
+    const chain = await loadChain(tx, responseId);
+    // A log that is closed stays closed to whatever a sweep has handed out meanwhile; a tool may be called in a later message.
+    const final = kind === 'model_call';
+    if (!final && isCarriedOn(chain, dead)) return undefined;
     const now = Date.now();
-    const report = { ...givenUp(work, attempts, published), ...addressOf(work, attempts, now) };
-    const next: Transition | null = recordOutcome(record, chain, report, transitionContext(now));
+    const report = { ...givenUp(dead, published), stepId, attempt, startedAt: now, final };
+    const overdue = await overdueScopes(tx, responseId, chain);
+    const next: Transition | null = recordOutcome(record, chain, report, transitionContext(now, overdue));
     if (!next) return undefined;
     await tx
       .insertInto('dead_letters')
       .values({
         id: newId(now),
-        response_id: work.responseId,
-        step_id: work.stepId,
+        response_id: responseId,
+        step_id: stepId,
         owner: record.owner,
-        kind: work.kind,
-        source: work.kind === 'model_call' ? work.model : work.tool,
+        kind,
+        source,
         attempts,
         created_at: new Date(now),
         redriven_as: null,
@@ -94,39 +124,53 @@ export async function recordDeadLetter(
 }
 
 /** Whether the step has been handed out in a later message, which is another matter. */
-async function isCarriedOn({ database }: OrchestratorContext, work: StepWork): Promise<boolean> {
-  const step = (await loadChain(database, work.responseId)).find(({ id }) => id === work.stepId);
-  return step !== undefined && isOfLaterMessage(step.attempt, work.attempt);
+function isCarriedOn(chain: readonly Step[], { stepId, message }: DeadStep): boolean {
+  const step = chain.find(({ id }) => id === stepId);
+  return step !== undefined && isOfLaterMessage(step.attempt, message);
 }
 
 type Published = ClosedStep & { nextEvent: number };
 
-/** No attempt that may still be alive can add anything to a model step's log after this. */
-async function takeLog(context: OrchestratorContext, work: StepWork, signal: AbortSignal): Promise<Published> {
+/**
+ * No attempt that may still be alive can add anything to a model step's log after this. Undefined for a step that a later
+ * message carries on; one whose log was closed already is nobody's, whoever was to carry it on.
+ */
+async function takeLog(
+  context: OrchestratorContext,
+  dead: DeadStep,
+  signal: AbortSignal,
+): Promise<Published | undefined> {
+  const { responseId, stepId } = dead;
   const nothing = { items: [], events: 0, nextEvent: 0 };
-  if (work.kind !== 'model_call') return nothing;
-  const stored = await loadResponse(context.database, work.responseId);
-  const step = stored?.chain.find((each) => each.id === work.stepId);
-  if (!stored || step?.kind !== 'model_call' || isTerminal(step)) return nothing;
+  const stored = await loadResponse(context.database, responseId);
+  const step = stored?.chain.find(({ id }) => id === stepId);
+  if (!stored || !step || isTerminal(step)) return undefined;
+  const carriedOn = isCarriedOn(stored.chain, dead);
+  if (step.kind !== 'model_call') return carriedOn ? undefined : nothing;
+  if (carriedOn && !(await isClosed(context, stored, step))) return undefined;
   await bringLogUpToDate(context, stored, undefined, signal);
   const { closed, end } = await closeStepLogs(context, stored, [step], signal);
   return { ...(closed.get(step.id) ?? nothing), nextEvent: end.nextEvent };
 }
 
-function givenUp(work: StepWork, attempts: number, { items, events, nextEvent }: Published): StepOutcome {
-  const error = errorInfo('attempts_exhausted', { attempts });
-  switch (work.kind) {
-    case 'model_call': {
-      const result = { items: items.map((item) => ({ item })), finish: 'stop' as const, usage: null };
-      return { kind: work.kind, result, error, nextEvent, events };
-    }
-    case 'tool_call':
-      return { kind: work.kind, outcome: { error } };
-  }
+async function isClosed(context: OrchestratorContext, { record }: StoredResponse, { id }: Step): Promise<boolean> {
+  const shares = new LogShares(logOf(context, record.id), EMPTY_LOG, [id]);
+  await shares.readOn();
+  const { closed, seal } = shares.of(id);
+  // One that has come to its end has a result, which its next attempt tells.
+  return closed && seal === null;
 }
 
-function addressOf({ stepId, attempt }: StepWork, deliveries: number, now: number) {
-  return { stepId, attempt: attemptOf(attempt, deliveries), startedAt: now };
+function givenUp({ kind, attempts }: DeadStep, { items, events, nextEvent }: Published): StepOutcome {
+  const error = errorInfo('attempts_exhausted', { attempts });
+  switch (kind) {
+    case 'model_call': {
+      const result = { items: items.map((item) => ({ item })), finish: 'stop' as const, usage: null };
+      return { kind, result, error, nextEvent, events };
+    }
+    case 'tool_call':
+      return { kind, outcome: { error } };
+  }
 }
 
 /**

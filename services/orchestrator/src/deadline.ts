@@ -1,26 +1,24 @@
 /** Ends responses that have taken longer than any may. */
 import { databaseTimeIn } from '@tailrace/database';
 import { errorInfo } from '@tailrace/protocol';
+import { eachPageApart, type Round } from './apart.ts';
 import { cancelResponse } from './cancel-response.ts';
 import type { OrchestratorContext } from './context.ts';
 
-/** The most responses that one round ends. */
-const BATCH = 100;
+/** The most responses that are read at once. */
+const PAGE = 100;
 
-/** One round. `deadlineMs` is counted from a response's acceptance, by the database's clock. @returns how many were ended. */
+/** One round. `deadlineMs` is counted from a response's acceptance, by the database's clock. */
 export async function endOverdue(
   context: OrchestratorContext,
   deadlineMs: number,
   signal: AbortSignal,
-): Promise<number> {
-  const rows = await overdueResponses(context, deadlineMs).execute();
+): Promise<Round> {
   const error = errorInfo('deadline_exceeded', { seconds: Math.round(deadlineMs / 1_000) });
-  let ended = 0;
-  for (const { id } of rows) {
-    if (signal.aborted) break;
-    if ((await cancelResponse(context, id, signal, error))?.fresh) ended += 1;
-  }
-  return ended;
+  const page = (passed: number) => overdueResponses(context, deadlineMs).offset(passed).execute();
+  return eachPageApart(context, 'to end it at its deadline', { page, size: PAGE }, signal, async ({ id }, within) => {
+    return (await cancelResponse(context, id, within, error))?.fresh ?? false;
+  });
 }
 
 /** The live responses that were accepted so many milliseconds ago, found through the index of live ones. */
@@ -30,5 +28,6 @@ export function overdueResponses(context: Pick<OrchestratorContext, 'database'>,
     .select('id')
     .where('ended_at', 'is', null)
     .where('accepted_at', '<', databaseTimeIn(-deadlineMs))
-    .limit(BATCH);
+    .orderBy('id')
+    .limit(PAGE);
 }

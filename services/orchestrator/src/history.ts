@@ -1,6 +1,7 @@
 /** What the model of a response is told. */
 import { type Prompt, prompt, type ResponseRecord, type Scope, type Step } from '@tailrace/chain';
 import { loadHistory, type Rooted, type Tables } from '@tailrace/database';
+import { ApiError, publicResponseId, type ResponseId } from '@tailrace/protocol';
 import { openCompaction } from '@tailrace/registry';
 import type { Kysely } from 'kysely';
 import type { StoreContext } from './context.ts';
@@ -16,4 +17,9 @@ export async function loadPrompt(
   return prompt(record.request, chain, scope, history, (sealed) =>
     openCompaction(context.sealer, record.owner, sealed),
   );
+}
+
+/** What a request is told that goes on from what is not there, or not with all that came before it. */
+export function previousNotFound(id: ResponseId): ApiError {
+  return new ApiError('previous_response_not_found', { id: publicResponseId(id) }, { param: 'previous_response_id' });
 }

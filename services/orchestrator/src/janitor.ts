@@ -2,26 +2,36 @@
 import { DATABASE_TIME, type Database, databaseTimeIn } from '@tailrace/database';
 import { hexOf, newId } from '@tailrace/protocol';
 import { sql } from 'kysely';
+import { eachPageApart, type Round } from './apart.ts';
 import type { OrchestratorContext } from './context.ts';
 import { forgetCalls } from './forget-calls.ts';
 import { tidyLimits } from './limits/tidy-limits.ts';
 import { removeResponse } from './remove-response.ts';
 
-/** The most responses that one round removes. */
-const BATCH = 200;
+/** The most responses that are read at once. */
+const PAGE = 200;
 
-/** One round. @returns how many responses were removed. */
-export async function tidy(context: OrchestratorContext, signal: AbortSignal): Promise<number> {
-  const due = await dueResponses(context).execute();
-  let removed = 0;
-  for (const { id } of due) {
-    if (signal.aborted) break;
+/** One round: what is due of each kind, whatever becomes of the others. @throws AggregateError of what could not be done. */
+export async function tidy(context: OrchestratorContext, signal: AbortSignal): Promise<Round> {
+  const page = (passed: number) => dueResponses(context).offset(passed).execute();
+  const removed = await eachPageApart(context, 'to remove it', { page, size: PAGE }, signal, async ({ id }) => {
     await removeResponse(context, id);
-    removed += 1;
+    return true;
+  });
+  const rest = [
+    () => forgetDeliveries(context.database, context.retention.storedMs),
+    () => forgetCalls(context.database, context.retention.analyticsMs, signal),
+    () => tidyLimits(context.database),
+  ];
+  const errors: unknown[] = [];
+  for (const task of rest) {
+    try {
+      await task();
+    } catch (error) {
+      errors.push(error);
+    }
   }
-  await forgetDeliveries(context.database, context.retention.storedMs);
-  await forgetCalls(context.database, context.retention.analyticsMs, signal);
-  await tidyLimits(context.database);
+  if (errors.length > 0) throw new AggregateError(errors, 'some things could not be tidied');
   return removed;
 }
 
@@ -32,7 +42,7 @@ export function dueResponses(context: Pick<OrchestratorContext, 'database'>) {
     .select('id')
     .where('purge_at', '<=', DATABASE_TIME)
     .orderBy('purge_at')
-    .limit(BATCH);
+    .limit(PAGE);
 }
 
 /** The delivery log is kept as long as responses are. Ids are ordered by time, so the primary key finds the old ones. */

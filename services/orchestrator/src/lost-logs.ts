@@ -1,68 +1,181 @@
 /**
- * Notices that JetStream has lost its data, and takes up again what was running: at once, where the sweep would wait until
- * it is sure. Postgres knows which streams the logs were in; one orchestrator finds that they are others, and acts.
+ * Notices that JetStream has lost logs, or what came last in them, and takes up again what was running: at once, where the
+ * sweep would wait until it is sure. One orchestrator at a time does it; what it has left undone the next one goes on with.
  */
 import { logStream } from '@tailrace/bus';
-import { readEnd } from '@tailrace/log';
+import { isTerminal } from '@tailrace/chain';
+import { loadResponse } from '@tailrace/database';
+import { type LogEnd, readLeaderEnd } from '@tailrace/log';
 import type { ResponseId } from '@tailrace/protocol';
+import { sql } from 'kysely';
+import { eachApart, type Round } from './apart.ts';
 import { resume } from './commands.ts';
 import type { OrchestratorContext } from './context.ts';
-import { logOf } from './projector.ts';
+import { dispatch } from './dispatcher.ts';
+import { endLogOf } from './end-log.ts';
+import { takeLease } from './lease.ts';
+import { isModelCall, readStanding } from './log-standing.ts';
+import { beginLogAnew, bringLogUpToDate, logOf, positionBefore } from './projector.ts';
 import { countAttempt } from './record-result.ts';
+import { lookAtStream, noteLoss, noteRound, noteStream, type StreamLoss } from './stream-notes.ts';
+import { isTemporary } from './temporary-error.ts';
 
 /** The most responses that are read at once. */
 const PAGE = 200;
+/** Longer than a page takes, unless something hangs; whoever goes on then finds what has been done. */
+const LEASE_MS = 60_000;
+/** How long before the last message that a stream has kept others may have been lost: clocks differ a little. */
+const ENDED_WITHIN_MS = 10 * 60_000;
+/** How often what has failed is tried again before it is left to the sweep. */
+const ROUNDS = 5;
 
 /** One look. @returns how many responses were taken up again. */
 export async function recoverLostLogs(context: OrchestratorContext, signal: AbortSignal): Promise<number> {
   let resumed = 0;
   for (let partition = 0; partition < context.partitions; partition += 1) {
-    const made = await newStreamSince(context, logStream(partition));
-    if (made !== undefined) resumed += await resumeAll(context, made, signal);
+    const stream = logStream(partition);
+    const sight = await lookAtStream(context, stream);
+    if (sight.state === 'whole') await noteStream(context, stream, sight);
+    else resumed += await recoverStream(context, stream, signal);
   }
   return resumed;
 }
 
-/**
- * When a stream was made that stands in the place of the one that the installation has known; undefined when it is that
- * one. Whoever hears of it first remembers it for all.
- */
-async function newStreamSince(context: OrchestratorContext, stream: string): Promise<Date | undefined> {
-  const { created } = await context.bus.jsm.streams.info(stream);
-  const name = `stream ${stream}`;
-  const { database } = context;
-  const known = await database.selectFrom('installation').select('value').where('name', '=', name).executeTakeFirst();
-  if (known?.value === created) return undefined;
-  const changed = await database
-    .insertInto('installation')
-    .values({ name, value: created })
-    .onConflict((conflict) =>
-      conflict.column('name').doUpdateSet({ value: created }).where('installation.value', '<>', created),
-    )
-    .returning('name')
-    .execute();
-  // Without anything to compare it with there is nothing that it could have replaced.
-  return known === undefined || changed.length === 0 ? undefined : new Date(created);
+/** Takes up what a stream has lost, unless another process is at it. */
+async function recoverStream(context: OrchestratorContext, stream: string, signal: AbortSignal): Promise<number> {
+  const lease = await takeLease(context, `recovery of ${stream}`, LEASE_MS);
+  if (!lease) return 0;
+  try {
+    // Whoever had the lease before may just have finished.
+    const sight = await lookAtStream(context, stream);
+    if (sight.state === 'whole') return 0;
+    const loss = await noteLoss(context, stream, sight);
+    const { log } = context;
+    log.warn({ stream, loss }, 'JetStream has lost logs; the responses that were running are taken up again');
+    const { done, failures, finished } = await takeUpAll(context, stream, loss, lease.renew, signal);
+    // What could not be done for now is looked for again; what seems never to be possible only a few times.
+    if (!finished || failures.some(isTemporary)) return done;
+    if (failures.length > 0 && loss.rounds + 1 < ROUNDS) await noteRound(context, stream, loss);
+    else await noteStream(context, stream, sight);
+    return done;
+  } finally {
+    await lease.release();
+  }
 }
 
-/** Takes up the live responses that are older than a stream, and have no log in it. */
-async function resumeAll(context: OrchestratorContext, made: Date, signal: AbortSignal): Promise<number> {
-  let resumed = 0;
-  let after: ResponseId | undefined;
-  for (;;) {
-    const rows = await liveResponses(context, made, after).execute();
-    for (const { id, correlation_id } of rows) {
-      if (signal.aborted) return resumed;
-      if ((await readEnd(logOf(context, id))) !== undefined) continue;
-      const stored = await countAttempt(context.database, id, 0);
-      if (!stored) continue;
-      context.log.warn({ response_id: id }, 'the log of a live response is lost; it is taken up again');
-      await resume(context, stored, correlation_id, signal, { running: 'leave' });
-      resumed += 1;
+/** The responses of one stream that may be concerned, each for itself. Not `finished` when it has to be gone on with. */
+async function takeUpAll(
+  context: OrchestratorContext,
+  stream: string,
+  loss: StreamLoss,
+  goOn: () => Promise<boolean>,
+  signal: AbortSignal,
+): Promise<Round & { finished: boolean }> {
+  const all: Round = { done: 0, failures: [] };
+  const allOf = async <Row extends Concerned>(pages: AsyncIterable<Row[]>, takeUp: TakeUp): Promise<boolean> => {
+    for await (const page of pages) {
+      const rows = page.filter(({ id }) => logStream(logOf(context, id).partition) === stream);
+      const round = await eachApart(context, 'to take up what its log has lost', rows, signal, (row, within) =>
+        takeUp(context, row, loss, within),
+      );
+      all.done += round.done;
+      all.failures.push(...round.failures);
+      if (signal.aborted || !(await goOn())) return false;
     }
-    after = rows.at(-1)?.id;
-    if (rows.length < PAGE) return resumed;
+    return true;
+  };
+  const live = pagesOf<Concerned>((after) => liveResponses(context, new Date(loss.before), after?.id).execute());
+  // Of a stream that is gone nothing is left that would keep the readers of what has ended from what the chain has.
+  if (loss.kind === 'wiped') {
+    const finished = await allOf(live, takeUpWiped);
+    return { ...all, finished };
   }
+  const since = new Date(Date.parse(loss.at) - ENDED_WITHIN_MS);
+  const ended = pagesOf<Ended>((after) => responsesEndedSince(context, since, after).execute());
+  const finished = (await allOf(live, takeUpCut)) && (await allOf(ended, takeUpEnded));
+  return { ...all, finished };
+}
+
+/** A response that may be concerned. */
+interface Concerned {
+  id: ResponseId;
+  correlation_id: string;
+}
+
+interface Ended extends Concerned {
+  /** As text, which is as exact as the database is. */
+  ended: string;
+}
+
+async function* pagesOf<Row>(read: (after: Row | undefined) => Promise<Row[]>): AsyncGenerator<Row[], void> {
+  let after: Row | undefined;
+  for (let full = true; full; ) {
+    const rows = await read(after);
+    yield rows;
+    after = rows.at(-1);
+    full = rows.length === PAGE;
+  }
+}
+
+/** How a response is taken up. @returns whether there was something to do. @throws whatever aborts `signal`. */
+type TakeUp = (
+  context: OrchestratorContext,
+  concerned: Concerned,
+  loss: StreamLoss,
+  signal: AbortSignal,
+) => Promise<boolean>;
+
+/** A response whose stream is another one: whatever it has in that was appended since. */
+const takeUpWiped: TakeUp = async (context, { id, correlation_id }, _loss, signal) => {
+  if ((await readLeaderEnd(logOf(context, id))) !== undefined) return false;
+  const stored = await countAttempt(context.database, id, 0);
+  if (!stored) return false;
+  context.log.warn({ response_id: id }, 'the log of a live response is lost; it is taken up again');
+  await resume(context, stored, correlation_id, signal, { running: 'leave' });
+  return true;
+};
+
+/**
+ * A response whose stream has lost what came last. What the chain has recorded is appended again as it was; but what a model
+ * step that is open had told, clients may have seen, and nobody knows it any more: the log begins anew, and so does the step.
+ */
+const takeUpCut: TakeUp = async (context, { id, correlation_id }, { after }, signal) => {
+  const live = await loadResponse(context.database, id);
+  if (!live) return false;
+  const end = await readLeaderEnd(logOf(context, id));
+  const open = live.chain.filter((step) => isModelCall(step) && !isTerminal(step));
+  if (open.length === 0 || (await isWhole(context, id, end, open, after))) {
+    await bringLogUpToDate(context, live, undefined, signal);
+    return false;
+  }
+  const stored = await countAttempt(context.database, id, 0);
+  if (!stored) return false;
+  context.log.warn({ response_id: id }, 'the log of a live response may have lost its tail; it begins anew');
+  await beginLogAnew(context, id, signal);
+  // Queues have been put back as well, and hand out what they hold; a step of a tool may be in there.
+  for (const step of stored.chain.filter((each) => isModelCall(each) && !isTerminal(each))) {
+    const position = await positionBefore(context, id, step.id);
+    await dispatch(context, stored, { step, position, takeover: true }, correlation_id, signal);
+  }
+  return true;
+};
+
+/** A response that has ended, and whose log may have lost its end. */
+const takeUpEnded: TakeUp = async (context, { id }, _loss, signal) => {
+  await endLogOf(context, id, signal);
+  return false;
+};
+
+/** Whether nothing of the steps can be missing in a log: they have come to their end in it, or it has begun anew since. */
+async function isWhole(
+  context: OrchestratorContext,
+  id: ResponseId,
+  end: LogEnd | undefined,
+  open: readonly { id: string }[],
+  after: number,
+): Promise<boolean> {
+  const { closed, begunAnewAt } = await readStanding(logOf(context, id), end?.streamSeq ?? 0);
+  return begunAnewAt > after || open.every((step) => closed.has(step.id));
 }
 
 /** The live responses that were accepted before a time, after an id, in the order of their ids. */
@@ -79,4 +192,22 @@ export function liveResponses(
     .orderBy('id')
     .limit(PAGE);
   return after === undefined ? query : query.where('id', '>', after);
+}
+
+/** The responses that have ended since a time, after one of them, in the order of their ends. */
+export function responsesEndedSince(
+  context: Pick<OrchestratorContext, 'database'>,
+  since: Date,
+  after: Pick<Ended, 'id' | 'ended'> | undefined,
+) {
+  const query = context.database
+    .selectFrom('responses')
+    .select(['id', 'correlation_id', sql<string>`updated_at::text`.as('ended')])
+    .where('ended_at', 'is not', null)
+    .where('updated_at', '>=', since)
+    .orderBy('updated_at')
+    .orderBy('id')
+    .limit(PAGE);
+  if (after === undefined) return query;
+  return query.where(sql<boolean>`(updated_at, id) > (${after.ended}::timestamptz, ${after.id}::uuid)`);
 }

@@ -15,6 +15,7 @@ import { sql } from 'kysely';
 import { bookCalls, type EndedReport } from './analytics.ts';
 import type { StoreContext } from './context.ts';
 import type { Committed } from './create-response.ts';
+import { overdueScopes } from './overdue-scopes.ts';
 import { isOpenWork } from './step-work.ts';
 import { transitionContext } from './transition-context.ts';
 import { writeEntry } from './write-entry.ts';
@@ -40,7 +41,8 @@ export async function recordResult(
       await bookCalls(tx, report, now);
       return { fresh: false, record, chain, added: [] };
     }
-    const next = recordOutcome(record, chain, { ...report, ...outcomeOf(report) }, transitionContext(now));
+    const overdue = await overdueScopes(tx, report.responseId, chain);
+    const next = recordOutcome(record, chain, { ...report, ...outcomeOf(report) }, transitionContext(now, overdue));
     if (!next) {
       await bookCalls(tx, report, now);
       return { fresh: false, record, chain, added: [] };
@@ -93,6 +95,7 @@ export async function markStarted(
     .updateTable('responses')
     .set({ updated_at: DATABASE_TIME })
     .where('id', '=', report.responseId)
+    .where('ended_at', 'is', null)
     .execute();
 }
 

@@ -6,6 +6,7 @@ import type { Insertable, Transaction } from 'kysely';
 import { limitColumns } from './registry-keys.ts';
 import { refuseUsed } from './registry-references.ts';
 import { sealSecret } from './registry-secrets.ts';
+import { unusableSchema } from './transition-context.ts';
 
 /** What entries are written with. */
 export interface EntryWriter {
@@ -26,7 +27,7 @@ export type PlainEntry =
  * Makes an entry, or puts it in the place of the one of that name. Whether an agent has what it needs is looked at when all
  * is written.
  * @returns whether there was one.
- * @throws ApiError `invalid_value` for a secret to be kept that is not there.
+ * @throws ApiError `invalid_value` for a secret to be kept that is not there, and for parameters that nothing can be checked by.
  */
 export async function putEntry(writer: EntryWriter, put: PlainEntry): Promise<boolean> {
   switch (put.section) {
@@ -122,9 +123,17 @@ async function putUpstreams({ tx, sealer }: EntryWriter, model: string, upstream
   await tx.insertInto('registry_upstreams').values(rows).execute();
 }
 
+/** Every call of it would fail. */
+function refuseUnusable(tool: Entry<'tools'>): void {
+  if (tool.kind === 'mcp' || tool.parameters === null) return;
+  const reason = unusableSchema(tool.parameters);
+  if (reason !== null) throw new ApiError('invalid_value', { param: 'parameters', reason }, { param: 'parameters' });
+}
+
 async function putTool(writer: EntryWriter, tool: Entry<'tools'>): Promise<boolean> {
   const { tx, fromFile } = writer;
   const { name } = tool;
+  refuseUnusable(tool);
   const before = await tx
     .selectFrom('registry_tools')
     .select(['headers', 'url'])

@@ -1,18 +1,14 @@
 /** An orchestrator: it takes the messages to the chain, one partition after another, and sweeps for what was lost. */
 import {
-  BlobExpired,
   CHAIN_STREAM,
   chainDurable,
   contested,
   DEAD_STREAM,
   DEAD_SUBJECT,
   joinBus,
-  MalformedMessage,
-  payloadOf,
   QueueConsumer,
-  type QueueMessage,
 } from '@tailrace/bus';
-import { connectDatabase, isDataError, pingDatabase } from '@tailrace/database';
+import { connectDatabase, pingDatabase } from '@tailrace/database';
 import { Sealer } from '@tailrace/registry';
 import {
   addOpsRoutes,
@@ -25,18 +21,7 @@ import {
 } from '@tailrace/service';
 import Fastify from 'fastify';
 import { serveAdmin } from './admin-service.ts';
-import {
-  type ChainMessage,
-  giveUp,
-  handleCancel,
-  handleConversation,
-  handleCreate,
-  handleDeadLetter,
-  handleDelete,
-  handleRedrive,
-  handleResult,
-  kindOf,
-} from './commands.ts';
+import { handleAdvisory, handleChainMessage } from './chain-messages.ts';
 import type { orchestratorEnv } from './config.ts';
 import type { OrchestratorContext } from './context.ts';
 import { endOverdue } from './deadline.ts';
@@ -45,9 +30,12 @@ import { openAdmissionDesk } from './limits/admission-desk.ts';
 import { recoverLostLogs } from './lost-logs.ts';
 import { applyFile } from './registry-file.ts';
 import { RegistryPublisher } from './registry-publisher.ts';
+import { endOverdueAgents } from './scope-deadline.ts';
 import { answerAboutSteps } from './step-answers.ts';
-import { sweep } from './sweep.ts';
+import { Sweep } from './sweep.ts';
+import { boundArgumentChecks } from './transition-context.ts';
 import { UnreportedCalls } from './unreported-calls.ts';
+import { tellEnds } from './untold-ends.ts';
 import { WebhookSender } from './webhook-sender.ts';
 
 type Config = ReturnType<typeof readEnv<typeof orchestratorEnv>>;
@@ -55,6 +43,7 @@ type Config = ReturnType<typeof readEnv<typeof orchestratorEnv>>;
 /** Starts an orchestrator with the environment's configuration. */
 export async function startOrchestrator(config: Config, log: Logger): Promise<RunningService> {
   const sealer = new Sealer(sealingSecret(config));
+  boundArgumentChecks({ ms: config.TOOL_SCHEMA_MS, schemaChars: config.TOOL_SCHEMA_CHARS });
   const database = connectDatabase({
     url: config.DATABASE_URL,
     name: 'tailrace-orchestrator',
@@ -63,7 +52,7 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
     prepare: config.DATABASE_PREPARE === 'true',
     onError: (error) => log.warn({ err: error }, 'a database connection broke'),
   });
-  const bus = await joinBus(config, 'orchestrator');
+  const bus = await joinBus(config, 'orchestrator', log);
   if (config.TAILRACE_CONFIG) {
     const prune = config.TAILRACE_CONFIG_PRUNE === 'true';
     for (const warning of await applyFile(database, config.TAILRACE_CONFIG, sealer, { prune })) log.warn(warning);
@@ -86,9 +75,10 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
   const stopping = new AbortController();
   const consumers = await startConsumers(context, config);
   const durables = consumers.map(({ durable }) => durable);
-  answerAboutSteps(context);
-  const admissions = openAdmissionDesk(context, config.CALL_LEASE);
-  const administration = serveAdmin(context, registry);
+  const most = config.MAX_OPEN_QUESTIONS;
+  const steps = answerAboutSteps(context, most);
+  const admissions = openAdmissionDesk(context, { leaseMs: config.CALL_LEASE, most });
+  const administration = serveAdmin(context, registry, most);
   const deadLetters = await startDeadLetters(context, config);
   const unreported = new UnreportedCalls(context, {
     settleMs: config.CALL_SETTLE_MS,
@@ -97,8 +87,12 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
     lookAgainMs: Math.max(config.CALL_SETTLE_MS, config.SWEEP_AFTER_MS),
   });
   await unreported.start();
+  const sweep = new Sweep(context, durables, { afterMs: config.SWEEP_AFTER_MS, messages: config.STEP_MESSAGES });
   const sweeping = repeat(config.SWEEP_EVERY_MS, stopping.signal, log, 'sweep', async () => {
-    await sweep(context, durables, config.SWEEP_AFTER_MS, stopping.signal);
+    await sweep.round(stopping.signal);
+  });
+  const telling = repeat(config.SWEEP_EVERY_MS, stopping.signal, log, 'search for logs without an end', async () => {
+    await tellEnds(context, config.SWEEP_AFTER_MS, stopping.signal);
   });
   const publishing = repeat(config.REGISTRY_CHECK_MS, stopping.signal, log, 'registry check', async () => {
     await registry.publish();
@@ -108,8 +102,19 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
     await bus.prepare();
     await recoverLostLogs(context, stopping.signal);
   });
-  const tidying = repeat(config.TIDY_EVERY_MS, stopping.signal, log, 'tidying', async () => {
+  const ending = repeat(config.TIDY_EVERY_MS, stopping.signal, log, 'search for overdue responses', async () => {
     await endOverdue(context, config.RESPONSE_DEADLINE, stopping.signal);
+  });
+  const endingAgents = repeat(
+    config.AGENT_DEADLINE_CHECK_MS,
+    stopping.signal,
+    log,
+    'search for overdue agents',
+    async () => {
+      await endOverdueAgents(context, stopping.signal);
+    },
+  );
+  const tidying = repeat(config.TIDY_EVERY_MS, stopping.signal, log, 'tidying', async () => {
     await tidy(context, stopping.signal);
   });
   const webhooks = new WebhookSender(context, {
@@ -130,12 +135,13 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
       await Promise.all([
         ...consumers.map(({ consumer }) => consumer.stop(config.DRAIN_MS)),
         deadLetters.stop(config.DRAIN_MS),
+        steps.stop(),
         admissions.stop(),
         unreported.stop(config.DRAIN_MS),
         webhooks.stop(config.DRAIN_MS),
         administration.stop(),
       ]);
-      await Promise.all([sweeping, publishing, recovering, tidying]);
+      await Promise.all([sweeping, telling, publishing, recovering, ending, endingAgents, tidying]);
       await app.close();
       await bus.close();
       await database.destroy();
@@ -159,7 +165,7 @@ async function startConsumers(context: OrchestratorContext, config: Config) {
         limit: config.CHAIN_CONCURRENCY,
         redeliverMs: config.REDELIVER_MS,
         redeliverMaxMs: config.REDELIVER_MAX_MS,
-        handle: (message, signal) => handle(context, message, signal),
+        handle: (message, signal) => handleChainMessage(context, message, signal),
         onError: (error, message) => log.error({ err: error, subject: message?.subject }, 'a chain message failed'),
       });
       await consumer.start();
@@ -181,71 +187,11 @@ async function startDeadLetters(context: OrchestratorContext, config: Config): P
     limit: 4,
     redeliverMs: config.REDELIVER_MS,
     redeliverMaxMs: config.REDELIVER_MAX_MS,
-    handle: (message, signal) => {
-      const { subject, data: bytes, redelivered } = message;
-      return handleDeadLetter(context, { subject, bytes, redelivered }, signal);
-    },
+    handle: (message, signal) => handleAdvisory(context, message, signal),
     onError: (error) => log.error({ err: error }, 'a dead letter could not be recorded'),
   });
   await consumer.start();
   return consumer;
-}
-
-/** How often a message that fails for what it says is tried before it is given up. */
-const POISON_ATTEMPTS = 3;
-
-async function handle(context: OrchestratorContext, message: QueueMessage, signal: AbortSignal): Promise<void> {
-  const kind = kindOf(message);
-  let chainMessage: ChainMessage;
-  try {
-    const bytes = await payloadOf(context.bus, message);
-    chainMessage = { subject: message.subject, bytes, redelivered: message.redelivered };
-  } catch (error) {
-    if (!(error instanceof BlobExpired)) throw error;
-    context.log.error({ err: error }, 'dropped a message whose payload has expired');
-    message.term();
-    return;
-  }
-  try {
-    await handleKind(context, kind, chainMessage, signal);
-  } catch (error) {
-    if (error instanceof MalformedMessage) {
-      context.log.error({ err: error }, 'dropped a message that cannot be read');
-      message.term();
-    } else if (isPoison(error) && message.deliveryCount >= POISON_ATTEMPTS) {
-      context.log.error({ err: error, kind }, 'gave up a message that cannot be handled');
-      await giveUp(context, kind, chainMessage, signal);
-    } else throw error;
-  }
-}
-
-/** Whether a message would fail however often it is tried: what it says, or our own code, is wrong. */
-function isPoison(error: unknown): boolean {
-  return isDataError(error) || error instanceof TypeError || error instanceof RangeError;
-}
-
-async function handleKind(
-  context: OrchestratorContext,
-  kind: string,
-  message: ChainMessage,
-  signal: AbortSignal,
-): Promise<void> {
-  switch (kind) {
-    case 'create':
-      return handleCreate(context, message, signal);
-    case 'cancel':
-      return handleCancel(context, message, signal);
-    case 'delete':
-      return handleDelete(context, message, signal);
-    case 'conversation':
-      return handleConversation(context, message);
-    case 'redrive':
-      return handleRedrive(context, message, signal);
-    case 'result':
-      return handleResult(context, message, signal);
-    default:
-      throw new MalformedMessage(message.subject, 'nobody handles this kind');
-  }
 }
 
 /** Runs a task again and again, with jitter so that replicas do not do it in step, until `signal` is aborted. */

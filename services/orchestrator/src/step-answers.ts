@@ -1,51 +1,75 @@
 /** Answers workers that ask where a step stands: what has been done is not done again, and some things not even tried twice. */
-import { decodeMessage, encodeMessage, STEP_SUBJECT, type StepAnswer, type StepQuestion } from '@tailrace/bus';
-import type { Tables } from '@tailrace/database';
-import { type Kysely, sql } from 'kysely';
+import {
+  type Desk,
+  decodeMessage,
+  encodeMessage,
+  openDesk,
+  STEP_SUBJECT,
+  type StepAnswer,
+  type StepQuestion,
+} from '@tailrace/bus';
+import { DATABASE_TIME, type Tables } from '@tailrace/database';
+import type { Kysely } from 'kysely';
 import type { OrchestratorContext } from './context.ts';
 
-/** Answers until the connection is closed; one orchestrator answers each question. */
-export function answerAboutSteps(context: OrchestratorContext): void {
-  context.bus.nc.subscribe(STEP_SUBJECT, {
-    queue: 'orchestrators',
-    callback: (error, message) => {
-      if (error) return;
-      const question = decodeMessage<StepQuestion>(message.subject, message.data);
-      stepAnswer(context, question).then(
-        (answer) => message.respond(encodeMessage(answer)),
-        // Without an answer the worker is careful.
-        (failure: unknown) => context.log.warn({ err: failure, step_id: question.stepId }, 'a question stays open'),
-      );
+/**
+ * One orchestrator answers each question, and `most` at once. Without an answer the worker is careful, or asks again: so it
+ * does beyond that, when Postgres has stopped answering anyway.
+ */
+export function answerAboutSteps(context: OrchestratorContext, most: number): Desk {
+  const { bus, log } = context;
+  return openDesk(
+    { nc: bus.nc, log },
+    {
+      subject: STEP_SUBJECT,
+      queue: 'orchestrators',
+      most,
+      async answer(message) {
+        const question = decodeMessage<StepQuestion>(message.subject, message.data);
+        message.respond(encodeMessage(await stepAnswer(context, question)));
+      },
+      refuse: () => log.warn({ most }, 'a question about a step stays open: as many are as are answered at once'),
     },
-  });
+  );
 }
 
 async function stepAnswer({ database }: OrchestratorContext, question: StepQuestion): Promise<StepAnswer> {
-  const { responseId, stepId, begins } = question;
+  const { responseId, stepId, begins, once } = question;
   if (begins === null) return standing(database, question);
   return database.transaction().execute(async (tx) => {
     // Whatever ends the step holds the same lock: it has come to an end before this, or finds that it was taken over.
     await tx.selectFrom('responses').select('id').where('id', '=', responseId).forUpdate().executeTakeFirst();
     const answer = await standing(tx, question);
-    if (!answer.ended) {
-      await tx
-        .updateTable('response_steps')
-        .set((columns) => ({ attempt: sql`GREATEST(${columns.ref('attempt')}, ${begins})` }))
-        .where('response_id', '=', responseId)
-        .where('id', '=', stepId)
-        .execute();
-    }
+    if (answer.ended || answer.later !== undefined || (once && answer.begun)) return answer;
+    const begun = once && { state: 'processing' as const, started_at: new Date(once.startedAt) };
+    await tx
+      .updateTable('response_steps')
+      .set({ attempt: begins, ...begun })
+      .where('response_id', '=', responseId)
+      .where('id', '=', stepId)
+      .execute();
+    if (once)
+      await tx.updateTable('responses').set({ updated_at: DATABASE_TIME }).where('id', '=', responseId).execute();
     return answer;
   });
 }
 
-async function standing(database: Kysely<Tables>, { responseId, stepId }: StepQuestion): Promise<StepAnswer> {
+async function standing(
+  database: Kysely<Tables>,
+  { responseId, stepId, begins, once }: StepQuestion,
+): Promise<StepAnswer> {
   const step = await database
     .selectFrom('response_steps')
-    .select(['started_at', 'ended_entry'])
+    .select(['attempt', 'started_at', 'ended_entry'])
     .where('response_id', '=', responseId)
     .where('id', '=', stepId)
     .executeTakeFirst();
   if (!step) return { begun: true, ended: true };
-  return { begun: step.started_at !== null, ended: step.ended_entry !== null };
+  const { attempt, started_at, ended_entry } = step;
+  return {
+    // It may have said so itself: that it is at it, or this very question.
+    begun: started_at !== null && started_at.getTime() !== once?.startedAt,
+    ended: ended_entry !== null,
+    ...(begins !== null && attempt > begins ? { later: attempt } : {}),
+  };
 }

@@ -8,6 +8,11 @@ export function isOpenWork(step: Step): boolean {
   return !isTerminal(step) && !isScopeStep(step);
 }
 
+/** The name of the model or the tool that a step calls. */
+export function nameOf(step: Step): string {
+  return step.kind === 'model_call' ? step.request.model : step.request.tool;
+}
+
 /** The queue of a step's work. */
 export function sourceOf({ record, chain }: StoredResponse, step: Step): WorkSource {
   switch (step.kind) {

@@ -1,65 +1,166 @@
 /** Finds live responses that nothing happens to, and hands their open steps out again. */
 import { JetStreamApiError } from '@nats-io/jetstream';
-import { CHAIN_STREAM, WORK_STREAM, workDurable } from '@tailrace/bus';
+import { partitionOf, WORK_STREAM, workDurable } from '@tailrace/bus';
+import { messageOf, type Step } from '@tailrace/chain';
 import { loadResponse, type StoredResponse } from '@tailrace/database';
-import { resume } from './commands.ts';
+import type { ResponseId } from '@tailrace/protocol';
+import { sql } from 'kysely';
+import { eachApart } from './apart.ts';
+import { ChainLag } from './chain-lag.ts';
+import { carryOn, resume } from './commands.ts';
 import type { OrchestratorContext } from './context.ts';
+import { recordDeadLetter } from './dead-letters.ts';
 import { countAttempt, longAgo } from './record-result.ts';
-import { isOpenWork, sourceOf } from './step-work.ts';
+import { isOpenWork, nameOf, sourceOf } from './step-work.ts';
 
-/** The most responses that one sweep looks at. */
-const BATCH = 100;
+/** The most responses that are read at once. */
+const PAGE = 100;
+/** The most pages of one sweep. The next one goes on behind them. */
+const PAGES = 10;
 
-/**
- * One sweep. A step is lost when no worker has told of it for `afterMs` and its queue holds nothing that has not been
- * delivered; workers tell of long steps as they go.
- * @returns how many responses were taken up again.
- */
-export async function sweep(
-  context: OrchestratorContext,
-  durables: readonly string[],
-  afterMs: number,
-  signal: AbortSignal,
-): Promise<number> {
-  for (const durable of durables) if (await hasBacklog(context, CHAIN_STREAM, durable)) return 0;
-  const rows = await silentResponses(context, afterMs).execute();
-  let resumed = 0;
-  for (const { id, correlation_id } of rows) {
-    if (signal.aborted) break;
-    const live = await loadResponse(context.database, id);
-    if (!live || (await anyWaiting(context, live))) continue;
-    const stored = await countAttempt(context.database, id, afterMs);
-    if (!stored) continue;
-    context.log.warn({ response_id: id }, 'a silent response is taken up again');
-    await resume(context, stored, correlation_id, signal);
-    resumed += 1;
-  }
-  return resumed;
+/** When a step is lost, and when it is given up. */
+export interface SweepOptions {
+  /** Milliseconds that nothing has happened for. */
+  afterMs: number;
+  /** The most messages that a step is handed out in. */
+  messages: number;
 }
 
-/** The live responses that nothing has happened to for a while, the most silent first. */
-export function silentResponses(context: Pick<OrchestratorContext, 'database'>, afterMs: number) {
-  return context.database
+/** A silent response's place in the order of silences. */
+interface Place {
+  /** As Postgres writes it: to the microsecond. */
+  since: string;
+  id: ResponseId;
+}
+
+/** See the file's head. */
+export class Sweep {
+  readonly #context: OrchestratorContext;
+  readonly #options: SweepOptions;
+  readonly #lag: ChainLag;
+  /** What the last sweep has looked at last; undefined when it has come to the end. */
+  #after: Place | undefined;
+
+  /** `durables` are the consumers of the orchestrators' queues: one for each partition, in their order. */
+  constructor(context: OrchestratorContext, durables: readonly string[], options: SweepOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.#lag = new ChainLag(context, durables);
+  }
+
+  /**
+   * One sweep. A step is lost when no worker has told of it for `afterMs` and its queue holds nothing that has not been
+   * delivered; workers tell of long steps as they go.
+   * @returns how many responses were taken up again, or lost a step that was given up.
+   */
+  async round(signal: AbortSignal): Promise<number> {
+    const { afterMs } = this.#options;
+    const lag = await this.#lag.look();
+    const queues = new Queues(this.#context);
+    let taken = 0;
+    for (let pages = 0; pages < PAGES && !signal.aborted; pages += 1) {
+      const rows = await silentResponses(this.#context, afterMs, this.#after).execute();
+      const round = await eachApart(this.#context, 'to take it up again', rows, signal, async (row, within) => {
+        const behind = lag[partitionOf(row.id, this.#context.partitions)];
+        if (behind === undefined || row.silent_ms < afterMs + behind) return false;
+        return this.#takeUp(row, afterMs + behind, queues, within);
+      });
+      taken += round.done;
+      const last = rows.at(-1);
+      this.#after = last && rows.length === PAGE ? { since: last.since, id: last.id } : undefined;
+      if (this.#after === undefined) break;
+    }
+    return taken;
+  }
+
+  async #takeUp(
+    { id, correlation_id }: { id: ResponseId; correlation_id: string },
+    silentMs: number,
+    queues: Queues,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const context = this.#context;
+    const live = await loadResponse(context.database, id);
+    if (!live || (await queues.holdAny(live))) return false;
+    const spent = live.chain.filter((step) => isOpenWork(step) && messageOf(step.attempt) >= this.#options.messages);
+    if (spent.length > 0) {
+      // Closing a log to a worker cannot be undone: it may have told of itself since.
+      const still = await silentResponses(context, silentMs).where('id', '=', id).executeTakeFirst();
+      if (!still) return false;
+      for (const step of spent) await this.#giveUp(id, step, correlation_id, signal);
+      return true;
+    }
+    const stored = await countAttempt(context.database, id, silentMs);
+    if (!stored) return false;
+    context.log.warn({ response_id: id }, 'a silent response is taken up again');
+    await resume(context, stored, correlation_id, signal);
+    return true;
+  }
+
+  /** Each of its messages was given to workers, and none has come to anything. */
+  async #giveUp(responseId: ResponseId, step: Step, correlationId: string, signal: AbortSignal): Promise<void> {
+    const { id: stepId, kind, attempt } = step;
+    const attempts = messageOf(attempt);
+    const dead = { responseId, stepId, kind, source: nameOf(step), message: attempt, attempt, attempts };
+    const committed = await recordDeadLetter(this.#context, dead, signal);
+    if (!committed) return;
+    await carryOn(this.#context, committed, undefined, correlationId, signal, 'after-result-append');
+    this.#context.log.error({ response_id: responseId, step_id: stepId, messages: attempts }, 'a step was given up');
+  }
+}
+
+/** The live responses that nothing has happened to for a while, the most silent first; those after a place. */
+export function silentResponses(
+  { database }: Pick<OrchestratorContext, 'database'>,
+  afterMs: number,
+  after?: Place | undefined,
+) {
+  const query = database
     .selectFrom('responses')
-    .select(['id', 'correlation_id'])
+    .select([
+      'id',
+      'correlation_id',
+      sql<string>`updated_at::text`.as('since'),
+      sql<number>`(extract(epoch FROM now() - updated_at) * 1000)::float8`.as('silent_ms'),
+    ])
     .where('ended_at', 'is', null)
     .where('updated_at', '<', longAgo(afterMs))
     .orderBy('updated_at')
-    .limit(BATCH);
+    .orderBy('id')
+    .limit(PAGE);
+  if (after === undefined) return query;
+  return query.where(sql<boolean>`(updated_at, id) > (${after.since}::timestamptz, ${after.id}::uuid)`);
 }
 
-async function anyWaiting(context: OrchestratorContext, stored: StoredResponse): Promise<boolean> {
-  const queues = new Set(stored.chain.filter(isOpenWork).map((step) => workDurable(sourceOf(stored, step))));
-  for (const queue of queues) if (await hasBacklog(context, WORK_STREAM, queue)) return true;
-  return false;
-}
+/** Which queues of work hold what has not been delivered, asked once in a sweep. */
+class Queues {
+  readonly #context: OrchestratorContext;
+  readonly #known = new Map<string, Promise<boolean>>();
 
-/** Whether messages wait to be delivered. A queue that nobody serves keeps what is in it, and is no reason to add more. */
-async function hasBacklog(context: OrchestratorContext, stream: string, durable: string): Promise<boolean> {
-  try {
-    return (await context.bus.jsm.consumers.info(stream, durable)).num_pending > 0;
-  } catch (error) {
-    if (error instanceof JetStreamApiError && error.status === 404) return true;
-    throw error;
+  constructor(context: OrchestratorContext) {
+    this.#context = context;
+  }
+
+  /** Whether an open step of a response may be waiting for its turn. */
+  async holdAny(stored: StoredResponse): Promise<boolean> {
+    const queues = new Set(stored.chain.filter(isOpenWork).map((step) => workDurable(sourceOf(stored, step))));
+    for (const queue of queues) if (await this.#holds(queue)) return true;
+    return false;
+  }
+
+  #holds(queue: string): Promise<boolean> {
+    const asked = this.#known.get(queue) ?? this.#ask(queue);
+    this.#known.set(queue, asked);
+    return asked;
+  }
+
+  /** A queue that nobody serves keeps what is in it, and is no reason to add more. */
+  async #ask(queue: string): Promise<boolean> {
+    try {
+      return (await this.#context.bus.jsm.consumers.info(WORK_STREAM, queue)).num_pending > 0;
+    } catch (error) {
+      if (error instanceof JetStreamApiError && error.status === 404) return true;
+      throw error;
+    }
   }
 }

@@ -1,5 +1,5 @@
-/** The queue of webhook deliveries: rows that are pending and due, taken under a lease. */
-import type { Database } from '@tailrace/database';
+/** The queue of webhook deliveries: rows that are pending and due, taken under a lease. All its times are the database's. */
+import { DATABASE_TIME, type Database, databaseTimeIn } from '@tailrace/database';
 import { sql } from 'kysely';
 import type { Verdict } from './webhook-schedule.ts';
 
@@ -19,6 +19,8 @@ export interface TakenDelivery {
   attempts: number;
   /** In milliseconds since the epoch. */
   createdAt: number;
+  /** When it was taken; likewise, by the same clock. */
+  takenAt: number;
 }
 
 /** What an attempt came to. */
@@ -30,7 +32,7 @@ export interface AttemptRecord {
 }
 
 /** The webhooks that have something to be sent. It costs a look for each webhook, however many deliveries wait. */
-export async function dueWebhooks(database: Database, now: number): Promise<DueWebhook[]> {
+export async function dueWebhooks(database: Database): Promise<DueWebhook[]> {
   const { rows } = await sql<{ webhook: string; url: string | null; secret_sealed: string | null }>`
     WITH RECURSIVE earliest AS (
       (SELECT webhook, next_attempt_at FROM webhook_deliveries
@@ -43,7 +45,7 @@ export async function dueWebhooks(database: Database, now: number): Promise<DueW
     )
     SELECT earliest.webhook, registered.url, registered.secret_sealed FROM earliest
       LEFT JOIN registry_webhooks AS registered ON registered.name = earliest.webhook
-      WHERE earliest.next_attempt_at <= ${new Date(now)}`.execute(database);
+      WHERE earliest.next_attempt_at <= ${DATABASE_TIME}`.execute(database);
   return rows.map(({ webhook, url, secret_sealed }) => ({
     name: webhook,
     endpoint: url === null || secret_sealed === null ? null : { url, secretSealed: secret_sealed },
@@ -54,7 +56,6 @@ export async function dueWebhooks(database: Database, now: number): Promise<DueW
 export async function takeDeliveries(
   database: Database,
   take: { webhook: string; limit: number; leaseMs: number },
-  now: number,
 ): Promise<TakenDelivery[]> {
   const rows = await database
     .with(
@@ -65,16 +66,16 @@ export async function takeDeliveries(
           .select('id')
           .where('state', '=', 'pending')
           .where('webhook', '=', take.webhook)
-          .where('next_attempt_at', '<=', new Date(now))
+          .where('next_attempt_at', '<=', DATABASE_TIME)
           .orderBy('next_attempt_at')
           .limit(take.limit)
           .forUpdate()
           .skipLocked(),
     )
     .updateTable('webhook_deliveries')
-    .set({ attempts: sql`attempts + 1`, next_attempt_at: new Date(now + take.leaseMs) })
+    .set({ attempts: sql`attempts + 1`, next_attempt_at: databaseTimeIn(take.leaseMs) })
     .where('id', 'in', (db) => db.selectFrom('due').select('id'))
-    .returning(['id', 'response_id', 'event_type', 'attempts', 'created_at'])
+    .returning(['id', 'response_id', 'event_type', 'attempts', 'created_at', DATABASE_TIME.as('taken_at')])
     .execute();
   return rows.map((row) => ({
     id: row.id,
@@ -82,6 +83,7 @@ export async function takeDeliveries(
     eventType: row.event_type,
     attempts: row.attempts,
     createdAt: row.created_at.getTime(),
+    takenAt: row.taken_at.getTime(),
   }));
 }
 
@@ -94,10 +96,9 @@ export async function settleDelivery(
   database: Database,
   { id, attempts }: Pick<TakenDelivery, 'id' | 'attempts'>,
   { verdict, status, error }: AttemptRecord,
-  now: number,
 ): Promise<boolean> {
   const at =
-    verdict.state === 'pending' ? { next_attempt_at: new Date(verdict.nextAttemptAt) } : { ended_at: new Date(now) };
+    verdict.state === 'pending' ? { next_attempt_at: databaseTimeIn(verdict.pauseMs) } : { ended_at: DATABASE_TIME };
   const result = await database
     .updateTable('webhook_deliveries')
     .set({ state: verdict.state, last_status: status, last_error: error, ...at })
@@ -109,13 +110,13 @@ export async function settleDelivery(
 }
 
 /** Gives up the due deliveries of a webhook that is not registered any more. @returns how many there were. */
-export async function failRemoved(database: Database, webhook: string, now: number): Promise<number> {
+export async function failRemoved(database: Database, webhook: string): Promise<number> {
   const result = await database
     .updateTable('webhook_deliveries')
-    .set({ state: 'failed', last_error: 'the webhook is not registered any more', ended_at: new Date(now) })
+    .set({ state: 'failed', last_error: 'the webhook is not registered any more', ended_at: DATABASE_TIME })
     .where('state', '=', 'pending')
     .where('webhook', '=', webhook)
-    .where('next_attempt_at', '<=', new Date(now))
+    .where('next_attempt_at', '<=', DATABASE_TIME)
     .where(({ not, exists, selectFrom }) =>
       not(exists(selectFrom('registry_webhooks').select('name').where('name', '=', webhook))),
     )

@@ -12,16 +12,16 @@ export interface RetryPolicy {
 
 /** An attempt that was made. */
 export interface Attempt {
-  /** When the delivery was made, in milliseconds since the epoch. */
-  createdAt: number;
+  /** How long ago the delivery was made, in milliseconds. */
+  ageMs: number;
   /** How many attempts there have been, with this one. */
   attempts: number;
   /** The HTTP status of the answer; null when there was none. */
   status: number | null;
 }
 
-/** Where the delivery stands after it. Times are in milliseconds since the epoch. */
-export type Verdict = { state: 'delivered' } | { state: 'failed' } | { state: 'pending'; nextAttemptAt: number };
+/** Where the delivery stands after it: it is made again after `pauseMs` milliseconds, or never. */
+export type Verdict = { state: 'delivered' } | { state: 'failed' } | { state: 'pending'; pauseMs: number };
 
 const GONE = 410;
 /** Pauses are up to this much longer, so that deliveries that failed together do not come back together. */
@@ -31,11 +31,11 @@ const JITTER = 0.25;
  * Judges an attempt. The last one is made as the time runs out, so that a long pause before it costs none of that time.
  * @param random from 0 to 1: how much of the jitter is taken.
  */
-export function judge(attempt: Attempt, policy: RetryPolicy, now: number, random: number): Verdict {
-  const { status, attempts, createdAt } = attempt;
+export function judge(attempt: Attempt, policy: RetryPolicy, random: number): Verdict {
+  const { status, attempts, ageMs } = attempt;
   if (status !== null && status >= 200 && status <= 299) return { state: 'delivered' };
-  const deadline = createdAt + policy.forMs;
-  if (status === GONE || now >= deadline) return { state: 'failed' };
+  const leftMs = policy.forMs - ageMs;
+  if (status === GONE || leftMs <= 0) return { state: 'failed' };
   const pause = Math.min(policy.maxMs, policy.firstMs * 2 ** (attempts - 1)) * (1 + JITTER * random);
-  return { state: 'pending', nextAttemptAt: Math.min(Math.round(now + pause), deadline) };
+  return { state: 'pending', pauseMs: Math.min(Math.round(pause), leftMs) };
 }

@@ -30,11 +30,9 @@ export interface SenderOptions {
   /** Attempts at once to one webhook: a slow one holds nobody else up. */
   concurrency: number;
   policy: RetryPolicy;
-  /** Milliseconds since the epoch. */
-  clock?: () => number;
 }
 
-/** How much longer than an attempt a delivery is leased: for the clocks of two machines, and to record the attempt. */
+/** How much longer than an attempt a delivery is leased: to record the attempt. */
 const LEASE_MARGIN_MS = 30_000;
 
 /** What is on its way to one webhook. */
@@ -48,7 +46,6 @@ interface Lane {
 export class WebhookSender {
   readonly #context: SenderContext;
   readonly #options: SenderOptions;
-  readonly #clock: () => number;
   readonly #client: WebhookClient;
   readonly #lanes = new Map<string, Lane>();
   readonly #stopping = new AbortController();
@@ -59,7 +56,6 @@ export class WebhookSender {
   constructor(context: SenderContext, options: SenderOptions) {
     this.#context = context;
     this.#options = options;
-    this.#clock = options.clock ?? Date.now;
     this.#client = new WebhookClient(options.timeoutMs);
   }
 
@@ -101,12 +97,12 @@ export class WebhookSender {
 
   async #round(): Promise<void> {
     const { database, log } = this.#context;
-    for (const { name, endpoint } of await dueWebhooks(database, this.#clock())) {
+    for (const { name, endpoint } of await dueWebhooks(database)) {
       if (this.#stopping.signal.aborted) return;
       if (endpoint) {
         await this.#fill(name, endpoint);
       } else {
-        const failed = await failRemoved(database, name, this.#clock());
+        const failed = await failRemoved(database, name);
         if (failed > 0) log.warn({ webhook: name, failed }, 'gave up deliveries to a webhook that is not registered');
       }
     }
@@ -120,9 +116,10 @@ export class WebhookSender {
     if (limit > 0) {
       const endpoint = this.#open(webhook, at);
       const leaseMs = this.#options.timeoutMs + LEASE_MARGIN_MS;
-      const taken = await takeDeliveries(this.#context.database, { webhook, limit, leaseMs }, this.#clock());
+      const taken = await takeDeliveries(this.#context.database, { webhook, limit, leaseMs });
+      const clock = databaseClock(taken);
       for (const delivery of taken) {
-        const sending = this.#deliver(webhook, endpoint, delivery).finally(() => {
+        const sending = this.#deliver(webhook, endpoint, delivery, clock).finally(() => {
           lane.sending.delete(sending);
           if (lane.more) this.wake();
         });
@@ -144,14 +141,19 @@ export class WebhookSender {
     }
   }
 
-  async #deliver(webhook: string, endpoint: Endpoint | undefined, delivery: TakenDelivery): Promise<void> {
+  async #deliver(
+    webhook: string,
+    endpoint: Endpoint | undefined,
+    delivery: TakenDelivery,
+    clock: () => number,
+  ): Promise<void> {
     const log = this.#context.log.child({ response_id: delivery.responseId, delivery: delivery.id, webhook });
     try {
-      const outcome = endpoint ? await this.#post(endpoint, delivery) : SECRET_UNUSABLE;
-      const now = this.#clock();
-      const attempt = { createdAt: delivery.createdAt, attempts: delivery.attempts, status: outcome.status };
-      const verdict = judge(attempt, this.#options.policy, now, Math.random());
-      const recorded = await settleDelivery(this.#context.database, delivery, { verdict, ...outcome }, now);
+      const outcome = endpoint ? await this.#post(endpoint, delivery, clock()) : SECRET_UNUSABLE;
+      const { attempts, createdAt } = delivery;
+      const attempt = { ageMs: clock() - createdAt, attempts, status: outcome.status };
+      const verdict = judge(attempt, this.#options.policy, Math.random());
+      const recorded = await settleDelivery(this.#context.database, delivery, { verdict, ...outcome });
       log[verdict.state === 'failed' ? 'warn' : 'info'](
         { ...verdict, ...outcome, attempt: delivery.attempts, recorded },
         'webhook attempted',
@@ -162,9 +164,15 @@ export class WebhookSender {
     }
   }
 
-  #post(endpoint: Endpoint, delivery: TakenDelivery): Promise<PostOutcome> {
-    return this.#client.post(endpoint, delivery, new Date(this.#clock()), this.#cut.signal);
+  #post(endpoint: Endpoint, delivery: TakenDelivery, now: number): Promise<PostOutcome> {
+    return this.#client.post(endpoint, delivery, new Date(now), this.#cut.signal);
   }
+}
+
+/** The database's time from when it gave these deliveries out, in milliseconds: this machine's clock may be wrong. */
+function databaseClock([first]: readonly TakenDelivery[]): () => number {
+  const taken = performance.now();
+  return () => Math.round((first?.takenAt ?? 0) + performance.now() - taken);
 }
 
 const SECRET_UNUSABLE: PostOutcome = { status: null, error: 'the secret of the webhook cannot be used by this server' };

@@ -1,6 +1,16 @@
 /** Writes what a journal entry changes, and what the end of a response brings with it. */
-import { hasEnded, isStored, type ResponseRecord, type Transition, turnItems } from '@tailrace/chain';
-import { databaseTimeIn, outcomeColumns, recordColumns, stepRow, type Tables } from '@tailrace/database';
+import {
+  hasEnded,
+  isScopeStep,
+  isStored,
+  isTerminal,
+  type ResponseRecord,
+  type Step,
+  type Transition,
+  timeLimitOf,
+  turnItems,
+} from '@tailrace/chain';
+import { DATABASE_TIME, databaseTimeIn, outcomeColumns, recordColumns, stepRow, type Tables } from '@tailrace/database';
 import { newId } from '@tailrace/protocol';
 import { type QueryCreator, type RawBuilder, sql, type Transaction } from 'kysely';
 import { type EndedReport, withCalls } from './analytics.ts';
@@ -21,13 +31,13 @@ export async function writeEntry(
     query = query.with(`changed${index}`, (db) =>
       db
         .updateTable('response_steps')
-        .set(outcomeColumns(step))
+        .set({ ...outcomeColumns(step), ...(isScopeStep(step) ? { deadline: null } : {}) })
         .where('response_id', '=', record.id)
         .where('id', '=', step.id),
     );
   });
   if (added.length > 0) {
-    const rows = added.map((step) => stepRow(record.id, step));
+    const rows = added.map((step) => ({ ...stepRow(record.id, step), ...deadlineOf(record, step) }));
     query = query.with('added', (db) => db.insertInto('response_steps').values(rows));
   }
   if (report) query = withCalls(query, report, now);
@@ -42,6 +52,12 @@ export async function writeEntry(
   if (!row?.limit_scopes) return;
   const ended = hasEnded(record);
   await settleResponse(tx, { responseId: record.id, scopes: row.limit_scopes, recorded: changed, ended });
+}
+
+/** When an agent that begins has to come to an end. */
+function deadlineOf({ request }: ResponseRecord, step: Step): { deadline?: RawBuilder<Date> } {
+  const limit = isTerminal(step) ? null : timeLimitOf(request, step);
+  return limit === null ? {} : { deadline: databaseTimeIn(limit) };
 }
 
 function purgeTime(record: ResponseRecord, retention: Retention): RawBuilder<Date> | null {
@@ -104,7 +120,6 @@ async function queueWebhooks(tx: Transaction<Tables>, record: ResponseRecord, no
     .where(sql<boolean>`owners IS NULL OR ${record.owner} = ANY(owners)`)
     .execute();
   if (webhooks.length === 0) return;
-  const at = new Date(now);
   const rows = webhooks.map(({ name }) => ({
     id: newId(now),
     response_id: record.id,
@@ -113,10 +128,10 @@ async function queueWebhooks(tx: Transaction<Tables>, record: ResponseRecord, no
     event_type: event,
     state: 'pending' as const,
     attempts: 0,
-    next_attempt_at: at,
+    next_attempt_at: DATABASE_TIME,
     last_status: null,
     last_error: null,
-    created_at: at,
+    created_at: DATABASE_TIME,
     ended_at: null,
   }));
   await tx.insertInto('webhook_deliveries').values(rows).execute();

@@ -2,6 +2,7 @@
 import { connectDatabase, type Database, migrate } from '@tailrace/database';
 import { newId } from '@tailrace/protocol';
 import { Sealer } from '@tailrace/registry';
+import { sql } from 'kysely';
 import { pino } from 'pino';
 import { inject } from 'vitest';
 import { makeDatabase } from '../../../test/harness/database.ts';
@@ -72,12 +73,11 @@ export class WebhookBench {
     await this.database.destroy();
   }
 
-  /** A sender that is at work; its clock may be moved. */
-  startSender(options: Partial<SenderOptions> = {}, ahead = { ms: 0 }): WebhookSender {
+  /** A sender that is at work. */
+  startSender(options: Partial<SenderOptions> = {}): WebhookSender {
     const log = pino({ level: 'debug' }, { write: (line: string) => this.lines.push(line) });
-    const clock = () => Date.now() + ahead.ms;
     const { database, sealer } = this;
-    const sender = new WebhookSender({ database, sealer, log }, { ...OPTIONS, clock, ...options });
+    const sender = new WebhookSender({ database, sealer, log }, { ...OPTIONS, ...options });
     this.senders.push(sender);
     sender.start();
     return sender;
@@ -110,6 +110,21 @@ export class WebhookBench {
     }));
     await this.database.insertInto('webhook_deliveries').values(rows).execute();
     return rows.map((row) => row.id);
+  }
+
+  /** So much time passes for all deliveries. */
+  async pass(ms: number): Promise<void> {
+    await sql`
+      UPDATE webhook_deliveries SET created_at = created_at - ${ms} * interval '1 millisecond',
+        next_attempt_at = next_attempt_at - ${ms} * interval '1 millisecond'`.execute(this.database);
+  }
+
+  /** What waits is due so much sooner. */
+  async hurry(ms: number): Promise<void> {
+    await sql`
+      UPDATE webhook_deliveries SET next_attempt_at = next_attempt_at - ${ms} * interval '1 millisecond'`.execute(
+      this.database,
+    );
   }
 
   /** A delivery as it stands. */

@@ -1,7 +1,7 @@
 import { hexOf } from '@tailrace/protocol';
 import { sql } from 'kysely';
 import { pino } from 'pino';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { eventually } from '../../../test/harness/eventually.ts';
 import { takeDeliveries } from '../src/webhook-queue.ts';
 import { WebhookSender } from '../src/webhook-sender.ts';
@@ -37,27 +37,24 @@ describe('senders', () => {
   test('that ask at the same moment are never given the same', async () => {
     const ids = await bench.queue('works', 40);
     const take = { webhook: 'works', limit: 10, leaseMs: LEASE };
-    const now = Date.now();
-    const taken = (
-      await Promise.all(Array.from({ length: 6 }, () => takeDeliveries(bench.database, take, now)))
-    ).flat();
-    const rest = await takeDeliveries(bench.database, { ...take, limit: 40 }, now);
+    const taken = (await Promise.all(Array.from({ length: 6 }, () => takeDeliveries(bench.database, take)))).flat();
+    const rest = await takeDeliveries(bench.database, { ...take, limit: 40 });
     expect([...taken, ...rest].map(({ id }) => id).toSorted()).toEqual(ids.toSorted());
   });
 
   test('send what a dead one has taken, when its lease has run out, under the same id', async () => {
     await bench.register('works');
     const [id = ''] = await bench.queue('works');
-    const died = await takeDeliveries(bench.database, { webhook: 'works', limit: 4, leaseMs: LEASE }, Date.now());
+    const died = await takeDeliveries(bench.database, { webhook: 'works', limit: 4, leaseMs: LEASE });
     expect(died).toMatchObject([{ id, attempts: 1 }]);
 
-    const ahead = { ms: LEASE - 5_000 };
-    const sender = bench.startSender({}, ahead);
+    await bench.pass(LEASE - 5_000);
+    const sender = bench.startSender();
     const [other] = await bench.queue('works');
     await bench.ended(other);
     expect(bench.receiver.ids('/works')).not.toContain(`evt_${hexOf(id)}`);
 
-    ahead.ms = LEASE + 1_000;
+    await bench.pass(6_000);
     sender.wake();
     expect(await bench.ended(id)).toMatchObject({ state: 'delivered', attempts: 2 });
     expect(bench.receiver.ids('/works').filter((each) => each === `evt_${hexOf(id)}`)).toHaveLength(1);
@@ -121,7 +118,8 @@ describe('senders', () => {
     bench.startSender({ timeoutMs: 60_000 });
     await eventually('it is sent', async () => bench.receiver.ids('/held').length === 1);
     const take = { webhook: 'held', limit: 1, leaseMs: LEASE };
-    expect(await takeDeliveries(bench.database, take, Date.now() + HOUR)).toMatchObject([{ id, attempts: 2 }]);
+    await bench.pass(HOUR);
+    expect(await takeDeliveries(bench.database, take)).toMatchObject([{ id, attempts: 2 }]);
     bench.receiver.release(status);
     expect(await bench.attempted(id)).toMatchObject(row);
     expect(bench.lines.some((line) => line.includes(`"recorded":${recorded}`))).toBe(true);
@@ -137,5 +135,31 @@ describe('senders', () => {
     );
     await sql`ALTER TABLE webhook_deliveries_away RENAME TO webhook_deliveries`.execute(bench.database);
     expect(await bench.ended(id)).toMatchObject({ state: 'delivered' });
+  });
+
+  test.each([
+    ['an hour behind', -HOUR],
+    ['73 hours ahead', 73 * HOUR],
+  ])('whose clock is %s take leases, try again and sign as all others do', async (_, offset) => {
+    await bench.register('fails-once');
+    await bench.register('silent');
+    const [id] = await bench.queue('fails-once');
+    const [held] = await bench.queue('silent');
+    const real = Date.now();
+    const clock = vi.spyOn(Date, 'now').mockImplementation(() => real + offset);
+    try {
+      const sender = bench.startSender();
+      expect(await bench.attempted(id)).toMatchObject({ state: 'pending', attempts: 1 });
+      await eventually('the other one is sent', async () => bench.receiver.ids('/silent').length > 0);
+      expect(await takeDeliveries(bench.database, { webhook: 'silent', limit: 4, leaseMs: LEASE })).toEqual([]);
+      expect((await bench.read(held)).attempts).toBe(1);
+      await bench.hurry(7_000);
+      sender.wake();
+      expect(await bench.ended(id)).toMatchObject({ state: 'delivered', attempts: 2 });
+    } finally {
+      clock.mockRestore();
+    }
+    const [first] = bench.receiver.received;
+    expect(Math.abs(Number(first?.headers['webhook-timestamp']) * 1_000 - Date.now())).toBeLessThan(60_000);
   });
 });

@@ -34,6 +34,11 @@ export function admit(circuit: Circuit, now: number): { admitted: boolean; circu
   }
 }
 
+/** Whether {@link admit} would say yes, for whoever has to wait for something else first. */
+export function admits(circuit: Circuit, now: number): boolean {
+  return admit(circuit, now).admitted;
+}
+
 /** Where a source stands after a call that was admitted. */
 export function record(circuit: Circuit, finding: Finding, now: number, options: CircuitOptions): Circuit {
   switch (circuit.state) {

@@ -1,7 +1,10 @@
 import { LRUCache } from 'lru-cache';
-import { admit, type Circuit, type CircuitOptions, CLOSED, type Finding, record } from './circuit.ts';
+import { admit, admits, type Circuit, type CircuitOptions, CLOSED, type Finding, record } from './circuit.ts';
 
-/** The most sources that a process remembers; clients can name as many as they like. */
+/**
+ * The most sources that a process remembers; clients can name as many as they like. Fixed, since it is memory and nothing else:
+ * a source that is forgotten is called, and found out about, as one that was never heard of.
+ */
 const SOURCES = 10_000;
 
 /** The circuits of all sources, as this process has found them. */
@@ -13,6 +16,11 @@ export class Circuits {
   constructor(options: CircuitOptions, now: () => number = () => performance.now()) {
     this.#options = options;
     this.#now = now;
+  }
+
+  /** Whether {@link admit} would let a call of the source through now. Nothing follows from the question. */
+  admits(source: string): boolean {
+    return admits(this.#circuits.get(source) ?? CLOSED, this.#now());
   }
 
   /** Whether a call of the source may be made now. After one that is made, {@link record} has to be called, once. */

@@ -37,6 +37,7 @@ export function toolKinds(config: ReturnType<typeof readEnv<typeof toolRunnerEnv
           ttlMs: config.MCP_LIST_TTL_MS,
           maxTools: config.MCP_LIST_MAX_TOOLS,
           maxBytes: config.MCP_LIST_MAX_BYTES,
+          // Whatever is not kept is listed again.
           cacheBytes: 16 * config.MCP_LIST_MAX_BYTES,
         },
       },

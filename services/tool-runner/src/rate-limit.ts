@@ -4,87 +4,48 @@
  * server's, and in no minute there are more.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  DiscardPolicy,
-  JetStreamApiCodes,
-  JetStreamApiError,
-  RetentionPolicy,
-  StorageType,
-  type StreamInfo,
-} from '@nats-io/jetstream';
-import { nanos } from '@nats-io/nats-core';
-import { type Bus, PublishRejected, replicasFor, token } from '@tailrace/bus';
+import { PublishUncertain } from '@tailrace/bus';
+import type { RateStreams } from './rate-streams.ts';
 
-const MINUTE_MS = 60_000;
-/** JetStream's `err_code` for a stream that is full. */
-const FULL = 10_077;
-/** What a full stream waits beyond its oldest message, at least and at random: not all processes shall ask at once. */
+/**
+ * What a full stream waits beyond its oldest message, at least and at random: not all processes shall ask at once. Fixed: how
+ * many calls begin is the stream's affair, this only spreads the questions.
+ */
 const PATIENCE_MS = { least: 10, random: 90, unknown: 500, most: 5_000 };
+
+/** How often one call finds nobody who counts it, before it fails: whoever has removed the stream may do so again. */
+const UNHEARD = 3;
 
 /** See the file's head. */
 export class RateLimits {
-  readonly #bus: Bus;
-  readonly #windowMs: number;
-  /** The limit that each source's stream is known to have. */
-  readonly #made = new Map<string, number>();
+  readonly #streams: RateStreams;
 
-  constructor(bus: Bus, windowMs = MINUTE_MS) {
-    this.#bus = bus;
-    this.#windowMs = windowMs;
+  constructor(streams: RateStreams) {
+    this.#streams = streams;
   }
 
-  /** Resolves when a call of the source may begin, and counts it. Rejects when `signal` is aborted. */
+  /**
+   * Resolves when a call of the source may begin, and counts it; twice, at worst, where a server says nothing. Rejects when
+   * `signal` is aborted, and when nobody counts.
+   */
   async take(source: string, perMinute: number, signal: AbortSignal): Promise<void> {
-    const name = token(source);
-    for (;;) {
+    for (let unheard = 0; ; ) {
       signal.throwIfAborted();
-      if (this.#made.get(name) !== perMinute) await this.#make(name, perMinute);
-      if (await this.#count(name)) return;
-      await sleep(await this.#untilFree(name), undefined, { signal });
+      await this.#streams.prepare(source, perMinute);
+      try {
+        if (await this.#streams.count(source)) return;
+      } catch (error) {
+        unheard += 1;
+        if (!(error instanceof PublishUncertain) || unheard === UNHEARD) throw error;
+        continue;
+      }
+      await sleep(patience(await this.#streams.untilFree(source)), undefined, { signal });
     }
-  }
-
-  async #count(name: string): Promise<boolean> {
-    try {
-      await this.#bus.publisher.publish(subjectOf(name), new Uint8Array());
-      return true;
-    } catch (error) {
-      if (error instanceof PublishRejected && error.errCode === FULL) return false;
-      // A server that lost the stream is told of it again, the next time.
-      this.#made.delete(name);
-      throw error;
-    }
-  }
-
-  /** Milliseconds until the oldest call is more than a minute ago, by the server's clock. */
-  async #untilFree(name: string): Promise<number> {
-    const info: StreamInfo & { ts?: string } = await this.#bus.jsm.streams.info(streamOf(name));
-    const now = info.ts === undefined ? Number.NaN : Date.parse(info.ts);
-    const left = Date.parse(info.state.first_ts) + this.#windowMs - now;
-    // Servers before 2.10 do not tell the time.
-    const wait = Number.isNaN(left) ? PATIENCE_MS.unknown : Math.max(0, Math.min(left, PATIENCE_MS.most));
-    return PATIENCE_MS.least + wait + Math.random() * PATIENCE_MS.random;
-  }
-
-  async #make(name: string, perMinute: number): Promise<void> {
-    const changeable = { subjects: [subjectOf(name)], max_msgs: perMinute, max_age: nanos(this.#windowMs) };
-    try {
-      await this.#bus.jsm.streams.update(streamOf(name), changeable);
-    } catch (error) {
-      if (!(error instanceof JetStreamApiError) || error.code !== JetStreamApiCodes.StreamNotFound) throw error;
-      await this.#bus.jsm.streams.add({
-        ...changeable,
-        name: streamOf(name),
-        retention: RetentionPolicy.Limits,
-        discard: DiscardPolicy.New,
-        // A minute is forgotten soon enough.
-        storage: StorageType.Memory,
-        num_replicas: replicasFor(this.#bus),
-      });
-    }
-    this.#made.set(name, perMinute);
   }
 }
 
-const streamOf = (name: string): string => `TR_RATE_${name}`;
-const subjectOf = (name: string): string => `tr.rate.${name}`;
+/** Milliseconds to wait, where there is room in so many; null where nobody knows. */
+function patience(left: number | null): number {
+  const wait = left === null ? PATIENCE_MS.unknown : Math.max(0, Math.min(left, PATIENCE_MS.most));
+  return PATIENCE_MS.least + wait + Math.random() * PATIENCE_MS.random;
+}

@@ -10,6 +10,7 @@ import type { ToolArguments } from '@tailrace/tool-arguments';
 import type { Delivery } from '@tailrace/worker';
 import type { Finding } from './circuit.ts';
 import type { Circuits } from './circuits.ts';
+import { Deadline } from './deadline.ts';
 import type { RateLimits } from './rate-limit.ts';
 import { blotOut } from './secrets.ts';
 import type { PreparedCall, ToolKind, ToolTarget } from './tool-kind.ts';
@@ -35,6 +36,10 @@ export interface ToolCallerOptions {
   backoffMs: number;
   /** How many failures in a row open a circuit: for its error's message. */
   circuitFailures: number;
+  /** The most characters of what a failed call tells its model. */
+  errorChars: number;
+  /** To be told of what nobody has foreseen: a mistake of ours, or arguments that are worse than anybody thought. */
+  onUnexpected(error: unknown, work: ToolWork): void;
 }
 
 /** How a step came here, as far as it matters to tools. */
@@ -60,13 +65,15 @@ export class ToolCaller {
   async run(work: ToolWork, delivery: ToolDelivery, signal: AbortSignal): Promise<ToolOutcome> {
     const calls: ToolCallMeasure[] = [];
     try {
-      const target = this.#targetOf(work);
+      const target = this.#foreseen(work, () => this.#targetOf(work));
       if (!target.idempotent && delivery.attempt > 1 && (await delivery.mayHaveBegun())) {
         throw new ApiError('tool_interrupted');
       }
       const known = target.known?.();
       if (known) return { outcome: { result: known }, calls };
-      const call = target.prepare(this.#options.checks.check(work.arguments, work.parameters));
+      const call = this.#foreseen(work, () =>
+        target.prepare(this.#options.checks.check(work.arguments, work.parameters)),
+      );
       return { outcome: await this.#calls(work, target, call, delivery, signal, calls), calls };
     } catch (error) {
       if (error instanceof ApiError) return { outcome: { error: error.info }, calls };
@@ -77,6 +84,20 @@ export class ToolCaller {
   /** Gives up what is under way. */
   async close(): Promise<void> {
     await Promise.all(this.#options.kinds.map((kind) => kind.close()));
+  }
+
+  /**
+   * What comes before a call asks nobody, so it would fail in the same way each time: whatever it throws is the outcome.
+   * @throws ApiError
+   */
+  #foreseen<T>(work: ToolWork, decide: () => T): T {
+    try {
+      return decide();
+    } catch (error) {
+      if (error instanceof ApiError) throw error;
+      this.#options.onUnexpected(error, work);
+      throw new ApiError('internal_error', {}, { cause: error });
+    }
   }
 
   #targetOf(work: ToolWork): ToolTarget {
@@ -120,10 +141,16 @@ export class ToolCaller {
   async #admitted(target: ToolTarget, signal: AbortSignal, once: () => Promise<Once>): Promise<Once> {
     const { circuits, rates, circuitFailures } = this.#options;
     const { id, callsPerMinute } = target.source;
-    if (!circuits.admit(id)) throw new ApiError('tool_circuit_open', { failures: circuitFailures });
+    const leftAlone = () => new ApiError('tool_circuit_open', { failures: circuitFailures });
+    if (callsPerMinute !== null) {
+      // What would not be called anyway waits for nothing, and takes nobody's turn.
+      if (!circuits.admits(id)) throw leftAlone();
+      await rates.take(id, callsPerMinute, signal);
+    }
+    // Asked after the wait: the source may have failed meanwhile, and who finds out how it is does so at once.
+    if (!circuits.admit(id)) throw leftAlone();
     let finding: Finding = 'unknown';
     try {
-      if (callsPerMinute !== null) await rates.take(id, callsPerMinute, signal);
       const done = await once();
       finding = findingOf(done.measure);
       return done;
@@ -142,7 +169,7 @@ export class ToolCaller {
     const tool = nameOf(work);
     const mark = await delivery.announce({ kind: 'tool', tool });
     const measure: ToolCallMeasure = { mark, tool, status: null, durationMs: 0, errorCode: null };
-    const deadline = AbortSignal.timeout(target.timeoutMs);
+    const deadline = new Deadline(target.timeoutMs);
     const startedAt = performance.now();
     try {
       const result = await call({
@@ -151,7 +178,7 @@ export class ToolCaller {
           'x-client-request-id': mark.id,
           traceparent: `00-${work.correlationId}-${randomBytes(8).toString('hex')}-01`,
         },
-        signal: AbortSignal.any([signal, deadline]),
+        signal: AbortSignal.any([signal, deadline.signal]),
         answered: (status) => {
           measure.status = status;
         },
@@ -159,14 +186,20 @@ export class ToolCaller {
       return { outcome: { result: { ...result, output: blotOut(result.output, target.secrets) } }, measure };
     } catch (error) {
       if (signal.aborted) throw error;
-      const failure = deadline.aborted ? new ApiError('tool_timeout', { ms: target.timeoutMs }) : error;
+      const failure = deadline.signal.aborted ? new ApiError('tool_timeout', { ms: target.timeoutMs }) : error;
       if (!(failure instanceof ApiError)) throw failure;
       measure.errorCode = failure.code;
       const { code, message } = failure.info;
-      return { outcome: { error: { code, message: blotOut(message, target.secrets) } }, measure };
+      return { outcome: { error: { code, message: this.#shortened(blotOut(message, target.secrets)) } }, measure };
     } finally {
+      deadline.close();
       measure.durationMs = Math.round(performance.now() - startedAt);
     }
+  }
+
+  /** The beginning of what a tool says. Only after its secrets have been taken out: of one that is cut nothing would be found. */
+  #shortened(text: string): string {
+    return text.slice(0, this.#options.errorChars).toWellFormed();
   }
 }
 

@@ -26,13 +26,13 @@ export interface ToolTarget {
   timeoutMs: number;
   /** Whether a call may be repeated when it is not known whether it took effect. */
   idempotent: boolean;
-  /** What is sent along and shown to nobody: where the tool repeats it, it is blotted out. */
+  /** What is sent along and shown to nobody: where the tool repeats it, it is blotted out. Of encoded bytes, by the kind. */
   secrets: readonly string[];
   /** The result, where it is known without a call. */
   known?(): ToolResult | null;
   /**
    * What a call with these arguments is. They fit the schema; a kind may know of more that is wrong with them.
-   * @throws ApiError
+   * @throws ApiError for the model to read; anything else is taken for a mistake of the kind's, and fails the call as well
    */
   prepare(checked: CheckedArguments): PreparedCall;
 }

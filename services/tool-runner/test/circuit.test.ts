@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { admit, type Circuit, CLOSED, type Finding, record } from '../src/circuit.ts';
+import { admit, admits, type Circuit, CLOSED, type Finding, record } from '../src/circuit.ts';
 import { Circuits } from '../src/circuits.ts';
 import type { ToolKind } from '../src/tool-kind.ts';
 import { delivery, never, toolCaller, toolWork } from './steps.ts';
@@ -27,6 +27,15 @@ describe('a circuit', () => {
     expect(record(probing.circuit, 'fails', 1_500, OPTIONS)).toEqual({ state: 'open', until: 2_500 });
     // The next call is the one to find out.
     expect(admit(record(probing.circuit, 'unknown', 1_500, OPTIONS), 1_500).admitted).toBe(true);
+  });
+
+  test('says whether it would let a call through, and lets none through by that', () => {
+    const open: Circuit = { state: 'open', until: 1_000 };
+    expect(admits(CLOSED, 0)).toBe(true);
+    expect([999, 1_000].map((now) => admits(open, now))).toEqual([false, true]);
+    expect(admits({ state: 'half_open' }, 5_000)).toBe(false);
+    const circuits = new Circuits(OPTIONS, () => 0);
+    expect([circuits.admits('a'), circuits.admits('a'), circuits.admit('a')]).toEqual([true, true, true]);
   });
 
   test('hears no more of calls that began before it opened', () => {

@@ -5,6 +5,7 @@ import type { RegisteredHttpTool } from '@tailrace/registry';
 import { registeredHttpTool } from '@tailrace/registry/fixtures';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { httpKind } from '../src/http/http-kind.ts';
+import { startClosingServer } from './closing-server.ts';
 import { CALL_ID, delivery, never, STEP_ID, sealer, TRACE, toolCaller, toolWork } from './steps.ts';
 
 const MAX_OUTPUT_BYTES = 1_000;
@@ -119,6 +120,13 @@ describe('a failure is an outcome', () => {
     expect({ calls, said, requests }).toEqual({ calls: [], said: [], requests: [] });
   });
 
+  test('an argument that no URL can hold', async () => {
+    const city = tool({ url: `${url}/{city}` });
+    const { outcome, calls, said } = await call('{"city": "\\ud800"}', ok('never'), city);
+    expect(outcome).toMatchObject({ error: { code: 'tool_arguments_mismatch' } });
+    expect({ calls, said, requests }).toEqual({ calls: [], said: [], requests: [] });
+  });
+
   test('a secret of its own that a tool repeats is blotted out, in outputs and in errors', async () => {
     const secret = tool({ headers: { authorization: sealer.seal('Bearer sk-very-secret') } });
     const said = 'I know sk-very-secret and Bearer sk-very-secret.';
@@ -127,6 +135,19 @@ describe('a failure is an outcome', () => {
     });
     const { outcome } = await call('{}', (out) => out.writeHead(401).end(said), secret);
     expect(JSON.stringify(outcome)).not.toContain('secret');
+  });
+
+  test('it is in no bytes either', async () => {
+    const secret = tool({ headers: { 'x-session': sealer.seal('session-0123456789') } });
+    const bytes = (text: string) => Buffer.concat([Buffer.of(0xff), Buffer.from(text)]);
+    const answering = (out: ServerResponse) => out.end(bytes('session-0123456789.'));
+    const { outcome } = await call('{}', answering, secret);
+    const base64 = bytes(`${'*'.repeat(18)}.`).toString('base64');
+    expect(outcome).toEqual({
+      result: { output: JSON.stringify({ content_type: 'application/octet-stream', base64 }) },
+    });
+    const { outcome: failed } = await call('{}', (out) => answering(out.writeHead(500)), secret);
+    expect(JSON.stringify(failed)).toContain(base64);
   });
 
   test('headers that are too large', async () => {
@@ -234,5 +255,45 @@ describe('a tool that may be called again', () => {
   test('unlike one that may not', async () => {
     const { calls } = await call('{}', failing(1, 503), tool({ idempotent: false }));
     expect(calls).toHaveLength(1);
+  });
+});
+
+describe('the connections of a tool', () => {
+  // With one at a time, the next call is sure to come to the connection that the last one has left.
+  const single = httpKind(
+    { connectMs: 1_000, maxOutputBytes: MAX_OUTPUT_BYTES, maxHeaderBytes: 2_000, connections: 1 },
+    sealer,
+  );
+  afterAll(() => single.close());
+  const run = (of: RegisteredHttpTool) => toolCaller([single], [of]).run(toolWork('look', '{}'), delivery(), never);
+
+  test.each([
+    ['at most once is called anyway', [false, false], [[200], [200]]],
+    ['at least once is called again', [true, true], [[200], [null, 200]]],
+    ['at most once has nothing to do with those of others', [true, false], [[200], [200]]],
+  ])('are closed just as the next call comes: one that may be called %s', async (_, repeatable, statuses) => {
+    const closing = await startClosingServer('"done"');
+    const calls = [];
+    for (const idempotent of repeatable) {
+      const done = await run(tool({ url: closing.url, idempotent }));
+      expect(done.outcome).toEqual({ result: { output: '"done"' } });
+      calls.push(done.calls.map(({ status }) => status));
+    }
+    expect(calls).toEqual(statuses);
+    expect(closing.answered).toEqual([1, 1]);
+    await closing.close();
+  });
+
+  test('are kept for calls that may be repeated, and end with the answer of others', async () => {
+    const ports: unknown[] = [];
+    answer = (out, { request }) => {
+      ports.push(request.socket.remotePort);
+      out.end(request.headers.connection);
+    };
+    const said = async (idempotent: boolean) => (await run(tool({ idempotent }))).outcome;
+    expect([await said(true), await said(true)]).toEqual(Array(2).fill({ result: { output: 'keep-alive' } }));
+    expect(new Set(ports.splice(0)).size).toBe(1);
+    expect([await said(false), await said(false)]).toEqual(Array(2).fill({ result: { output: 'close' } }));
+    expect(new Set(ports).size).toBe(2);
   });
 });

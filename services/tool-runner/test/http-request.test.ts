@@ -53,6 +53,25 @@ describe('where the arguments go', () => {
     expect(() => request(`${base}/{id}`, { id })).toThrow(expect.objectContaining({ code: 'tool_arguments_mismatch' }));
   });
 
+  test.each([
+    ['the path', `${base}/{city}`, { city: 'Z\ud800rich' }, {}],
+    ['the query of the URL', `${base}?city={city}`, { city: '\udc00' }, {}],
+    ['the query', base, { city: '\ud800' }, { method: 'GET' }],
+    ['a list in the query', base, { city: ['Bern', '\ud800'] }, { method: 'GET' }],
+    ['a name in the query', base, { 'city\ud800': 'Bern' }, { method: 'GET' }],
+  ] as const)('half of a character cannot stand in %s', (_, url, args, change) => {
+    expect(() => request(url, args, change)).toThrow(
+      expect.objectContaining({ code: 'tool_arguments_mismatch', message: expect.stringContaining('/city') }),
+    );
+  });
+
+  test('half of a character in the body is written as an escape', () => {
+    expect(request(`${base}/{id}`, { id: 1, note: '\ud800' }).body).toBe('{"note":"\\ud800"}');
+    expect(new URL(request(base, { deep: { a: '\ud800' } }, { method: 'GET' }).url).searchParams.get('deep')).toBe(
+      '{"a":"\\ud800"}',
+    );
+  });
+
   test.each(['..', '.', '../admin', '..\\admin'])('a value that would lead out of the path: %s', (id) => {
     const asked = () => request(`${base}/{id}`, { id }).url;
     if (id.length > 2) expect(new URL(asked()).pathname).toMatch(/^\/v1\/items\/\.\.%/);
@@ -84,11 +103,11 @@ describe('what comes back', () => {
     ['image/svg+xml', '<svg/>'],
     [undefined, 'schön'],
   ])('%s is text', (type, said) => {
-    expect(httpToolOutput(type, Buffer.from(said))).toBe(said);
+    expect(httpToolOutput(type, Buffer.from(said), [])).toBe(said);
   });
 
   test('text in another character set is decoded', () => {
-    expect(httpToolOutput('text/plain; charset="ISO-8859-1"', bytes(0x66, 0xfc, 0x72))).toBe('für');
+    expect(httpToolOutput('text/plain; charset="ISO-8859-1"', bytes(0x66, 0xfc, 0x72), [])).toBe('für');
   });
 
   test.each([
@@ -96,6 +115,6 @@ describe('what comes back', () => {
     [undefined, bytes(0xff, 0xfe), { content_type: 'application/octet-stream', base64: '//4=' }],
     ['text/plain; charset=klingon', bytes(65), { content_type: 'text/plain', base64: 'QQ==' }],
   ])('%s is base64', (type, body, expected) => {
-    expect(JSON.parse(httpToolOutput(type, body))).toEqual(expected);
+    expect(JSON.parse(httpToolOutput(type, body, []))).toEqual(expected);
   });
 });

@@ -1,4 +1,8 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { GuardedFetch } from '@tailrace/guarded-fetch';
+import { errorInfo } from '@tailrace/protocol';
 import { registeredMcpTool } from '@tailrace/registry/fixtures';
 import { afterEach, describe, expect, test } from 'vitest';
 import { eventually } from '../../../test/harness/eventually.ts';
@@ -113,13 +117,28 @@ describe('what a server is sent', () => {
     const caller = callerFor({ wiki: server.url }, { tool: { headers } });
     const { outcome } = await run(caller, callWork(wiki, 'headers', {}));
     const said = JSON.parse('result' in outcome ? outcome.result.output : '');
-    expect(said).toMatchObject({ authorization: '***', 'x-tenant': 'tenant-number-7' });
+    expect(said).toMatchObject({ authorization: '***', 'x-tenant': '***' });
     const sent = server.calls[0]?.headers;
     expect(sent).toMatchObject({
       authorization: 'Bearer sk-of-the-wiki',
       'idempotency-key': STEP_ID,
       traceparent: expect.stringContaining(TRACE),
     });
+  });
+
+  test('is in no piece of an answer that cannot be read', async () => {
+    const broken = createServer((_, out) => {
+      out.writeHead(200, { 'content-type': 'application/json' }).end('sk-of-the-wiki, you said');
+    });
+    broken.listen(0, '127.0.0.1');
+    await once(broken, 'listening');
+    const url = `http://127.0.0.1:${(broken.address() as AddressInfo).port}/mcp`;
+    const caller = callerFor({ wiki: url }, { tool: { headers: { 'x-sess': sealer.seal('sk-of-the-wiki') } } });
+    expect((await run(caller, callWork(wiki, 'echo', {}))).outcome).toEqual({
+      error: errorInfo('tool_invalid_answer', { reason: 'it is not JSON' }),
+    });
+    broken.closeAllConnections();
+    broken.close();
   });
 
   test('the headers that a client has sealed for it', async () => {
@@ -344,6 +363,16 @@ describe('how often a call is made', () => {
     expect(untold.said).toEqual([{ kind: 'tool', tool: 'wiki.tools/list' }]);
     server.refuseWith(503);
     expect((await run(caller, callWork(wiki, 'echo', { text: 'hi' }))).calls).toHaveLength(1);
+  });
+
+  test.each([
+    [false, 'close'],
+    [true, 'keep-alive'],
+  ])('over a connection that fits: idempotent: %j', async (idempotent, connection) => {
+    const server = await start();
+    const caller = callerFor({ wiki: server.url }, { tool: { idempotent } });
+    await run(caller, callWork(wiki, 'echo', { text: 'hi' }));
+    expect(new Set(server.requests.map((headers) => headers.connection))).toEqual(new Set([connection]));
   });
 
   test('not at all, when another process may have begun it', async () => {

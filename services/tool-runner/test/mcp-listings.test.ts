@@ -34,12 +34,3 @@ test('what a server repeats of its headers is in no listing, neither the first n
   ]);
   expect(listings.known('k')).toEqual(tools);
 });
-
-test('a secret is known as it stands, without its scheme, and as JSON writes it, the longest first', () => {
-  expect(secretsOf({ authorization: 'Digest user="somebody"', 'x-tenant': 'ordinary words' })).toEqual([
-    'Digest user=\\"somebody\\"',
-    'Digest user="somebody"',
-    'user=\\"somebody\\"',
-    'user="somebody"',
-  ]);
-});

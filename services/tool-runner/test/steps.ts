@@ -80,6 +80,10 @@ export function toolCaller(
     attempts: 3,
     backoffMs: 10,
     circuitFailures: 100,
+    errorChars: 8_000,
+    onUnexpected: (error) => {
+      throw error;
+    },
     ...change,
   });
 }

@@ -44,8 +44,15 @@ export interface SubjectOptions {
 /** Two of each. */
 const REPLICAS = { gateway: 2, orchestrator: 2, modelCaller: 2, toolRunner: 2 };
 const STRANGER_KEY = 'tr-stranger-0123456789abcdef';
-/** Lost work has to be found again well within the minute in which everything has to come to rest. */
-const ENV = { SWEEP_EVERY_MS: '2000', SWEEP_AFTER_MS: '10000', HEARTBEAT_MS: '3000', CALL_SETTLE_MS: '1000' };
+const ENV = {
+  // Lost work has to be found again well within the minute in which everything has to come to rest.
+  SWEEP_EVERY_MS: '2000',
+  SWEEP_AFTER_MS: '10000',
+  HEARTBEAT_MS: '3000',
+  CALL_SETTLE_MS: '1000',
+  // Whoever is asked to end is gone soon, whatever still streams.
+  DRAIN_MS: '1000',
+};
 
 /** The parts of the systems that {@link startSubject} makes. */
 export function topologyOf({ cluster }: { cluster: boolean }): Topology {

@@ -129,7 +129,7 @@ export async function withFlags(
 
 async function contentOf(name: string, text: string, environment: NodeJS.ProcessEnv): Promise<string> {
   try {
-    const content = text.startsWith('@') ? (await readFile(text.slice(1), 'utf8')).replace(/\n$/, '') : text;
+    const content = text.startsWith('@') ? (await readFile(text.slice(1), 'utf8')).replace(/\r?\n$/, '') : text;
     return resolveEnvironment(content, environment) as string;
   } catch (error) {
     throw new FlagError(`--${name}: ${error instanceof Error ? error.message : error}`);

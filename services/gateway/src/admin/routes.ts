@@ -1,4 +1,6 @@
 /** The routes of the admin API, and its reference. */
+import { ApiError } from '@tailrace/protocol';
+import { isStorable } from '@tailrace/registry';
 import type { FastifyInstance } from 'fastify';
 import type { GatewayContext } from '../context.ts';
 import { SERVER_VERSION } from '../reference/version.ts';
@@ -38,11 +40,26 @@ export function addAdminRoutes(
         reply.header('cache-control', 'no-store');
         check(request);
       },
+      async preHandler(request) {
+        refuseUnstorable(request.params as Record<string, unknown>);
+        refuseUnstorable(request.query as Record<string, unknown>);
+      },
       handler: (request, reply) => operation.handle(context, request, reply),
     });
   }
   const document = JSON.stringify(adminDocument(SERVER_VERSION, ADMIN_OPERATIONS));
   app.get('/admin/v1/openapi.json', (_request, reply) => reply.type('application/json; charset=utf-8').send(document));
+}
+
+/** Nothing in the database can be called so, and the database cannot even be asked. */
+function refuseUnstorable(parameters: Record<string, unknown>): void {
+  for (const [name, value] of Object.entries(parameters)) {
+    const param = name === '*' ? 'name' : name;
+    for (const text of [value].flat()) {
+      if (typeof text !== 'string' || isStorable(text)) continue;
+      throw new ApiError('invalid_value', { param, reason: 'it holds a NUL' }, { param });
+    }
+  }
 }
 
 /** Names may hold slashes where nothing follows them. */

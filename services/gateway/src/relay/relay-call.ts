@@ -109,7 +109,10 @@ export class RelayCall {
     return this.#attempts > 0;
   }
 
-  /** What a worker tells. */
+  /**
+   * What a worker tells.
+   * @throws MalformedMessage for what cannot be read, which ends the call.
+   */
   hear({ line: id, kind, seq }: RelayPlace, message: Msg): void {
     if (kind === 'begin') {
       this.#begin(id, message);
@@ -124,10 +127,10 @@ export class RelayCall {
     }
     if (kind === 'alive') return;
     line.seq += 1;
-    if (kind === 'head') line.streams = decodeRelay<RelayHead>(message.subject, message.data).streams;
+    if (kind === 'head') line.streams = this.#read<RelayHead>(message).streams;
     else if (kind === 'data') this.#receive(message.data);
     else if (kind === 'end') this.#end();
-    else if (kind === 'fail') this.#end(decodeRelay<RelayFailure>(message.subject, message.data));
+    else if (kind === 'fail') this.#end(this.#read<RelayFailure>(message));
   }
 
   /** Ends the call, whatever has become of it: what there is no answer to yet stays without one. */
@@ -152,13 +155,22 @@ export class RelayCall {
       else this.#fail('attempts_exhausted', { attempts });
       return;
     }
+    const { control } = decodeRelay<RelayBegin>(message.subject, message.data);
     // Whoever had it has died, or is late: what it says does not count any more.
     if (before) this.#bus.nc.publish(before.control, encodeRelay({ gone: true }));
-    const { control } = decodeRelay<RelayBegin>(message.subject, message.data);
     this.#attempts += 1;
     this.#silentBeats = 0;
     this.#line = { id, control, seq: 1, streams: false };
     message.respond(encodeRelay({ window: windowBytes }));
+  }
+
+  #read<T extends RelayHead | RelayFailure>({ subject, data }: Msg): T {
+    try {
+      return decodeRelay<T>(subject, data);
+    } catch (error) {
+      this.#fail('internal_error', {});
+      throw error;
+    }
   }
 
   #receive(bytes: Uint8Array): void {

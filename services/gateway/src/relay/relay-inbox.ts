@@ -1,6 +1,6 @@
 /** One inbox for what workers tell of all calls that this process passes on. */
 import { createInbox } from '@nats-io/nats-core';
-import { type Bus, encodeRelay, parseRelaySubject } from '@tailrace/bus';
+import { type Bus, encodeRelay, parseRelaySubject, subscribe } from '@tailrace/bus';
 import { newId } from '@tailrace/protocol';
 import { RelayCall, type RelayOptions } from './relay-call.ts';
 
@@ -14,14 +14,11 @@ export class RelayInbox {
   constructor(bus: Bus, options: RelayOptions) {
     this.#bus = bus;
     this.#options = options;
-    bus.nc.subscribe(`${this.#prefix}.>`, {
-      callback: (error, message) => {
-        if (error) return;
-        const place = parseRelaySubject(message.subject);
-        const call = this.#open.get(place.call);
-        if (call) call.hear(place, message);
-        else if (place.kind === 'begin') message.respond(encodeRelay({ gone: true }));
-      },
+    subscribe(bus, `${this.#prefix}.>`, (message) => {
+      const place = parseRelaySubject(message.subject);
+      const call = this.#open.get(place.call);
+      if (call) call.hear(place, message);
+      else if (place.kind === 'begin') message.respond(encodeRelay({ gone: true }));
     });
   }
 

@@ -4,13 +4,17 @@ import { createInbox, NoRespondersError, RequestError } from '@nats-io/nats-core
 import {
   type Bus,
   decodeRelay,
+  encodeMessage,
   encodeRelay,
+  parseRelaySubject,
+  RELEASE_SUBJECT,
   type RelayAnswer,
   type RelayFailure,
   type RelayHead,
   type RelayKind,
   type RelayWord,
   relaySubject,
+  subscribe,
 } from '@tailrace/bus';
 
 /** Nobody waits for the answer any more. */
@@ -43,12 +47,9 @@ export class RelayLines {
   constructor(bus: Bus, times: RelayTimes) {
     this.#bus = bus;
     this.#times = times;
-    bus.nc.subscribe(`${this.#prefix}.*`, {
-      callback: (error, message) => {
-        if (error) return;
-        const line = this.#lines.get(message.subject.slice(this.#prefix.length + 1));
-        line?.hear(decodeRelay<RelayWord>(message.subject, message.data));
-      },
+    subscribe(bus, `${this.#prefix}.*`, ({ subject, data }) => {
+      const line = this.#lines.get(subject.slice(this.#prefix.length + 1));
+      line?.hear(decodeRelay<RelayWord>(subject, data));
     });
   }
 
@@ -119,8 +120,9 @@ export class RelayLine {
       return true;
     } catch (error) {
       const alone = error instanceof NoRespondersError || (error instanceof RequestError && error.isNoResponders());
-      if (alone) return false;
-      throw error;
+      if (!alone) throw error;
+      this.release();
+      return false;
     }
   }
 
@@ -162,6 +164,15 @@ export class RelayLine {
     this.#tell('fail', encodeRelay(failure));
   }
 
+  /**
+   * The call's place among those of its key is free: for a gateway that has died, and cannot say so any more. May be told
+   * again, and of calls that hold no place.
+   */
+  release(): void {
+    const { call } = parseRelaySubject(this.#subject('end'));
+    this.#bus.nc.publish(RELEASE_SUBJECT, encodeMessage({ id: call }));
+  }
+
   close(): void {
     clearInterval(this.#alive);
     this.#onClose();
@@ -179,9 +190,14 @@ export class RelayLine {
   #beat(): void {
     this.#silentBeats += 1;
     const { aliveMs, silenceMs } = this.#times;
-    if (this.#silentBeats * aliveMs > silenceMs) this.hear({ gone: true });
-    // Its number is that of the message that comes next: what was lost shows.
-    else this.#bus.nc.publish(this.#subject('alive'), new Uint8Array(0));
+    if (this.#silentBeats * aliveMs <= silenceMs) {
+      // Its number is that of the message that comes next: what was lost shows.
+      this.#bus.nc.publish(this.#subject('alive'), new Uint8Array(0));
+      return;
+    }
+    // Where it is this process that has lost its connection, the gateway has another worker make the call.
+    if (!this.signal.aborted && this.#bus.connected()) this.release();
+    this.hear({ gone: true });
   }
 
   /** @throws ClientGone */

@@ -62,6 +62,8 @@ export async function runRelay(
     else if (line.begun) line.fail({ error: new ApiError('internal_error').info, retryAfter: null, refusal: null });
     else throw error;
   }
+  // A result with tokens frees the call's place; this one has none, and the gateway may have died unnoticed.
+  if (work.leased && run.outcome.tokens === 0) line.release();
   return run.outcome;
 }
 

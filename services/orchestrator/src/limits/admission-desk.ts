@@ -3,61 +3,64 @@ import {
   ADMIT_SUBJECT,
   type AdmitAnswer,
   type AdmitQuestion,
+  type Desk,
   decodeMessage,
   encodeMessage,
+  isWaitedFor,
   LimitReached,
+  openDesk,
   RELEASE_SUBJECT,
   type Release,
+  subscribe,
 } from '@tailrace/bus';
+import { ApiError } from '@tailrace/protocol';
 import type { OrchestratorContext } from '../context.ts';
 import { admitScopes } from './admission.ts';
-import { releaseCall } from './settlement.ts';
+import { Releases } from './releases.ts';
 
-/** See the file's head. */
-export interface AdmissionDesk {
-  /** Takes no more questions; resolves when those that were asked are answered. */
-  stop(): Promise<void>;
+/** How a desk works. */
+export interface AdmissionDeskOptions {
+  /** A call counts as under way for so many milliseconds at most, if nobody tells of its end. */
+  leaseMs: number;
+  /** The most questions that are being answered at once, and the most calls that wait for their release. */
+  most: number;
 }
 
 const QUEUE = 'orchestrators';
 
-interface Message {
-  subject: string;
-  data: Uint8Array;
-  respond(data: Uint8Array): boolean;
-}
-
-/** Opens a desk. A call counts as under way for `leaseMs` at most, if nobody tells of its end. */
-export function openAdmissionDesk(context: OrchestratorContext, leaseMs: number): AdmissionDesk {
-  const { bus, database, log } = context;
-  const open = new Set<Promise<void>>();
-  const listen = (subject: string, handle: (message: Message) => Promise<void>) =>
-    bus.nc.subscribe(subject, {
-      queue: QUEUE,
-      callback: (error, message) => {
-        if (error) return;
-        const handled = handle(message)
-          // Whoever waits gives up in time; a call that nobody releases loses its place by itself.
-          .catch((failure: unknown) => log.warn({ err: failure, subject }, 'a question about limits stays open'))
-          .finally(() => open.delete(handled));
-        open.add(handled);
-      },
-    });
-  const subscriptions = [
-    listen(ADMIT_SUBJECT, async (message) => {
+/** Opens a desk. Beyond `most` a question is refused with `overloaded`, at once: whoever asks need not wait for it. */
+export function openAdmissionDesk(
+  context: OrchestratorContext,
+  { leaseMs, most }: AdmissionDeskOptions,
+): Pick<Desk, 'stop'> {
+  const { bus, log } = context;
+  const listening = { nc: bus.nc, log };
+  const desk = openDesk(listening, {
+    subject: ADMIT_SUBJECT,
+    queue: QUEUE,
+    most,
+    async answer(message) {
       const question = decodeMessage<AdmitQuestion>(message.subject, message.data);
-      // Nobody waits any more, and nothing is to be counted for nobody.
-      if (question.expiresAt < Date.now()) return;
+      // Nothing is to be counted for nobody.
+      if (!(await isWaitedFor(bus, question, false))) return;
       message.respond(encodeMessage(await answer(context, question, leaseMs)));
-    }),
-    listen(RELEASE_SUBJECT, async (message) => {
-      await releaseCall(database, decodeMessage<Release>(message.subject, message.data).id);
-    }),
-  ];
+    },
+    refuse(message) {
+      log.warn({ most }, 'a call was refused: as many questions about limits are open as are answered at once');
+      message.respond(encodeMessage({ admitted: false, error: new ApiError('overloaded').info }));
+    },
+  });
+  const releases = new Releases(context, most);
+  const released = subscribe(
+    listening,
+    RELEASE_SUBJECT,
+    ({ subject, data }) => releases.add(decodeMessage<Release>(subject, data).id),
+    { queue: QUEUE },
+  );
   return {
     async stop() {
-      await Promise.all(subscriptions.map((subscription) => subscription.drain()));
-      await Promise.all(open);
+      await Promise.all([desk.stop(), released.isClosed() ? undefined : released.drain()]);
+      await releases.settled();
     },
   };
 }

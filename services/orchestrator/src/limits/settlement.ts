@@ -32,12 +32,12 @@ export async function settleCall(tx: Transaction<Tables>, id: string, tokens: nu
   );
 }
 
-/** A relayed call's place is free; what it has used is charged by its result. */
-export async function releaseCall(database: Kysely<Tables>, id: string): Promise<void> {
+/** The places of relayed calls are free; what they have used is charged by their results. */
+export async function releaseCalls(database: Kysely<Tables>, ids: readonly string[]): Promise<void> {
   await database
     .updateTable('limit_leases')
     .set({ expires_at: sql<Date>`LEAST(expires_at, clock_timestamp())` })
-    .where('holder', '=', id)
+    .where('holder', '=', sql<string>`ANY (${ids}::uuid[])`)
     .where('expires_at', 'is not', null)
     .execute();
 }

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { changeConversation } from '../../src/change-conversation.ts';
 import { type Created, createResponse } from '../../src/create-response.ts';
 import { admitScopes } from '../../src/limits/admission.ts';
-import { releaseCall, settleCall } from '../../src/limits/settlement.ts';
+import { releaseCalls, settleCall } from '../../src/limits/settlement.ts';
 import { tidyLimits } from '../../src/limits/tidy-limits.ts';
 import { recordResult } from '../../src/record-result.ts';
 import { createCommand, type LimitedDatabase, limitedDatabase, scopeLimits } from './limited-database.ts';
@@ -289,13 +289,13 @@ describe('a call that is relayed', () => {
 
   test('gives its place back when it is released; its result is charged all the same', async () => {
     const { id } = await admit(60_000);
-    await releaseCall(limited.database, id);
-    await releaseCall(limited.database, id);
+    await releaseCalls(limited.database, [id]);
+    await releaseCalls(limited.database, [id]);
     const next = await admit(60_000);
     await settle(id, 400);
     expect((await bucket())?.tokens_used).toBeGreaterThan(350);
     await refused(admit(60_000));
-    await releaseCall(limited.database, next.id);
+    await releaseCalls(limited.database, [next.id]);
   });
 
   test('loses its place when nobody tells of its end', async () => {
@@ -314,7 +314,7 @@ describe('a call that is relayed', () => {
     const made = await create(limits());
     await refused(admit(60_000));
     // It was no call.
-    await releaseCall(limited.database, made?.record.id ?? '');
+    await releaseCalls(limited.database, [made?.record.id ?? '']);
     await refused(admit(60_000));
     await recordResult(limited.context, endOf(made, 1));
     await admit(60_000);
@@ -332,6 +332,25 @@ describe('a call that is relayed', () => {
 });
 
 describe('tidying', () => {
+  /** To the end, wherever the last round was, and from the beginning to the end. @returns in how many rounds. */
+  async function allTidied(): Promise<number> {
+    let rounds = 0;
+    for (let ends = 0; ends < 2; rounds += 1) if (await tidyLimits(limited.database)) ends += 1;
+    return rounds;
+  }
+
+  test('looks at a few rows in a round, and at all of them in the end', async () => {
+    const old = `now() - interval '8 days'`;
+    await limited.rows(`
+      INSERT INTO limit_buckets (scope, requests_at, tokens_at)
+      SELECT '${group}-' || n, ${old}, ${old} FROM generate_series(1, 120) AS n`);
+    await limited.rows(`
+      INSERT INTO limit_leases SELECT '${group}', gen_random_uuid(), NULL FROM generate_series(1, 120)`);
+    expect(await allTidied()).toBeGreaterThan(3);
+    expect(await limited.rows(`SELECT FROM limit_buckets WHERE scope LIKE '${group}-%'`)).toEqual([]);
+    expect(await leases()).toEqual([]);
+  });
+
   test('removes what is of no use, and nothing else', async () => {
     const running = await create([scopeLimits(scope, { concurrency: 2, tokensPerMinute: 10 })]);
     const old = `now() - interval '8 days'`;
@@ -346,7 +365,7 @@ describe('tidying', () => {
         ('${group}-debt', ${old}, ${old}, 1000000, 10),
         ('${group}-kept', ${old}, ${old}, 0, NULL),
         ('${group}-used', ${old}, now(), 0, 10)`);
-    await tidyLimits(limited.database);
+    await allTidied();
     expect(await leases()).toMatchObject([{ holder: running?.record.id, scope }]);
     const left = await limited.rows<{ scope: string }>(
       `SELECT scope FROM limit_buckets WHERE scope LIKE '${group}%' ORDER BY scope`,

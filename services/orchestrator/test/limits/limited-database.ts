@@ -11,6 +11,7 @@ import type { StoreContext } from '../../src/context.ts';
 
 /** Every statement that the services' functions send is kept. */
 export interface LimitedDatabase {
+  url: string;
   database: Database;
   context: StoreContext;
   statements: string[];
@@ -33,6 +34,7 @@ export async function limitedDatabase(): Promise<LimitedDatabase> {
   });
   const retention = { storedMs: 60_000, unstoredMs: 60_000, analyticsMs: 60_000 };
   return {
+    url,
     database,
     context: { database, sealer: new Sealer('no secret'), retention },
     statements,

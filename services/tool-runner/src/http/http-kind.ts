@@ -1,7 +1,8 @@
 /** Tools that are HTTP endpoints of the operator's. */
 import { ApiError } from '@tailrace/protocol';
 import type { Sealer } from '@tailrace/registry';
-import { Agent, errors, request } from 'undici';
+import { type Dispatcher, errors, request } from 'undici';
+import { type ConnectionLimits, Connections } from '../connections.ts';
 import { openHeaders } from '../open-headers.ts';
 import { secretsOf } from '../secrets.ts';
 import type { ToolCall, ToolKind } from '../tool-kind.ts';
@@ -9,55 +10,43 @@ import { httpToolOutput } from './http-output.ts';
 import { type HttpToolRequest, httpToolRequest } from './http-request.ts';
 
 /** Bounds of all calls of a process. */
-export interface HttpKindLimits {
-  connectMs: number;
+export interface HttpKindLimits extends ConnectionLimits {
   maxOutputBytes: number;
-  maxHeaderBytes: number;
-  /** Connections to one host. */
-  connections: number;
 }
-
-const ERROR_BODY_CHARS = 2_000;
 
 /** The tools of kind `http`. */
 export function httpKind(limits: HttpKindLimits, sealer: Sealer): ToolKind {
-  const agent = new Agent({
-    connections: limits.connections,
-    connect: { timeout: limits.connectMs },
-    maxResponseSize: limits.maxOutputBytes,
-    maxHeaderSize: limits.maxHeaderBytes,
-    // The deadline of each call is the tool's own.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  });
+  const connections = new Connections(limits, { maxResponseSize: limits.maxOutputBytes });
   return {
     target(work, registered) {
       if (work.mcp || registered?.kind !== 'http') return null;
       const headers = openHeaders(registered.headers, registered.name, sealer);
+      const secrets = secretsOf(headers);
       return {
         source: { id: registered.name, callsPerMinute: registered.callsPerMinute },
         timeoutMs: registered.timeoutMs,
         idempotent: registered.idempotent,
-        secrets: secretsOf(headers),
+        secrets,
         prepare(checked) {
           const asked = httpToolRequest(registered, checked);
-          return (call) => callTool(asked, headers, call);
+          return (call) => callTool(asked, { headers, secrets }, connections.for(registered), call);
         },
       };
     },
-    close: () => agent.destroy(),
+    close: () => connections.close(),
   };
 
   async function callTool(
     { method, url, body }: HttpToolRequest,
-    headers: Record<string, string>,
+    { headers, secrets }: { headers: Record<string, string>; secrets: readonly string[] },
+    dispatcher: Dispatcher,
     call: ToolCall,
   ): Promise<{ output: string }> {
     try {
       // No redirect is followed: the tool is where the operator said.
       const answer = await request(url, {
         method,
-        dispatcher: agent,
+        dispatcher,
         signal: call.signal,
         headers: {
           accept: 'application/json, text/*;q=0.9, */*;q=0.5',
@@ -72,9 +61,10 @@ export function httpKind(limits: HttpKindLimits, sealer: Sealer): ToolKind {
       const output = httpToolOutput(
         typeof type === 'string' ? type : type?.[0],
         Buffer.from(await answer.body.bytes()),
+        secrets,
       );
       if (answer.statusCode < 200 || answer.statusCode > 299) {
-        throw new ApiError('tool_http_error', { status: answer.statusCode, body: output.slice(0, ERROR_BODY_CHARS) });
+        throw new ApiError('tool_http_error', { status: answer.statusCode, body: output });
       }
       return { output };
     } catch (error) {

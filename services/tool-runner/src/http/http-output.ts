@@ -1,10 +1,16 @@
 /** What an HTTP tool has answered, as a text for a model. Pure. */
+import { blotOutBytes } from '../secrets.ts';
 
-/** Text as it is; anything else as JSON: `{"content_type": …, "base64": …}`. */
-export function httpToolOutput(contentType: string | undefined, bytes: Buffer): string {
+/**
+ * Text as it is; anything else as JSON: `{"content_type": …, "base64": …}`, its bytes without the secrets: nobody would find
+ * them in base64.
+ */
+export function httpToolOutput(contentType: string | undefined, bytes: Buffer, secrets: readonly string[]): string {
   const [type = '', ...parameters] = (contentType ?? '').split(';').map((part) => part.trim());
   const text = isText(type.toLowerCase()) ? decoded(bytes, charsetOf(parameters)) : type === '' ? utf8(bytes) : null;
-  return text ?? JSON.stringify({ content_type: type || 'application/octet-stream', base64: bytes.toString('base64') });
+  if (text !== null) return text;
+  const base64 = blotOutBytes(bytes, secrets).toString('base64');
+  return JSON.stringify({ content_type: type || 'application/octet-stream', base64 });
 }
 
 const TEXTS = new Set([

@@ -24,7 +24,11 @@ export function httpToolRequest(tool: Shape, { text, value }: CheckedArguments):
   const url = filledUrl(tool.url, value);
   const left = Object.entries(value).filter(([name]) => !taken.has(name));
   if (tool.argumentsIn === 'query' || tool.method === 'GET') {
-    for (const [name, each] of left) for (const item of queryValues(each)) url.searchParams.append(name, item);
+    for (const [name, each] of left) {
+      for (const item of queryValues(each)) {
+        url.searchParams.append(sendable(name, name), sendable(name, item));
+      }
+    }
     return { method: tool.method, url: url.href, body: null };
   }
   // The model's own text, where all of it is sent: numbers stay as it wrote them.
@@ -36,7 +40,7 @@ export function httpToolRequest(tool: Shape, { text, value }: CheckedArguments):
 function filledUrl(template: string, args: Record<string, unknown>): URL {
   const meant = URL.parse(template.replace(PLACEHOLDER, 'x'));
   const url = URL.parse(
-    template.replace(PLACEHOLDER, (_, name: string) => encodeURIComponent(pathValue(name, args[name]))),
+    template.replace(PLACEHOLDER, (_, name: string) => encodeURIComponent(sendable(name, pathValue(name, args[name])))),
   );
   if (!meant || !url || url.origin !== meant.origin || segments(url) !== segments(meant)) {
     throw new ApiError('tool_arguments_mismatch', { reason: 'a value leads out of the path of the URL' });
@@ -57,6 +61,14 @@ function pathValue(name: string, value: unknown): string {
   }
   throw new ApiError('tool_arguments_mismatch', {
     reason: `/${name} must be a text or a number: it is part of the URL`,
+  });
+}
+
+/** Half of a surrogate pair has no bytes: a URL would throw, or hold something that the model has not written. */
+function sendable(name: string, text: string): string {
+  if (text.isWellFormed()) return text;
+  throw new ApiError('tool_arguments_mismatch', {
+    reason: `/${name.toWellFormed()} holds half of a surrogate pair, which cannot be part of the URL`,
   });
 }
 

@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream';
 import type { FetchLike } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { ApiError } from '@tailrace/protocol';
+import { Deadline } from '../deadline.ts';
 import { currentExchange, type Exchange } from './mcp-exchange.ts';
 
 /** Sends a request; follows no redirect. */
@@ -24,11 +25,16 @@ export class RefusedMessage extends Error {
   }
 }
 
-const ERROR_BODY_BYTES = 2_000;
-/** What is sent beside requests (notifications, answers to the server) has this long, and there is this much at once. */
+/**
+ * What is sent beside requests (notifications, answers to the server) has this long, and there is this much at once. Fixed: the
+ * client offers nothing that a server could ask for often, so only one that means harm comes near.
+ */
 const ASIDE = { ms: 10_000, most: 16 };
 
-/** A `fetch` for one session. */
+/** A `Response` with a body cannot have these. */
+const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
+
+/** A `fetch` for one session. Of what is sent beside requests, nobody reads the answers. */
 export function mcpFetch(send: Send, maxBytes: number): FetchLike {
   let aside = 0;
   return async (url, init) => {
@@ -37,23 +43,29 @@ export function mcpFetch(send: Send, maxBytes: number): FetchLike {
     // A standing stream would only bring what nobody listens to; a server may refuse it just so.
     if (method === 'GET' && !headers.has('last-event-id')) return new Response(null, { status: 405 });
     const own = takeExchange(method);
-    if (!own && aside >= ASIDE.most)
-      throw new ApiError('tool_invalid_answer', { reason: 'it asks for too much at once' });
     for (const [name, value] of Object.entries(own?.headers ?? {})) headers.set(name, value);
-    const until = own?.signal ?? AbortSignal.timeout(ASIDE.ms);
-    const signal = init?.signal ? AbortSignal.any([init.signal, until]) : until;
     const body = typeof init?.body === 'string' ? init.body : null;
-    if (!own) aside += 1;
-    try {
+    const answered = async (until: AbortSignal) => {
+      const signal = init?.signal ? AbortSignal.any([init.signal, until]) : until;
       const answer = await send(String(url), { method, headers: Object.fromEntries(headers), body }, signal);
       own?.answered(answer.status);
-      if (method === 'POST' && answer.status >= 400) throw await refusal(answer);
-      const bounded = boundedBody(answer.body, maxBytes, own);
-      const bodiless = [204, 205, 304].includes(answer.status);
-      if (bodiless) answer.body.destroy();
-      return new Response(bodiless ? null : bounded, { status: answer.status, headers: answer.headers });
+      if (method === 'POST' && answer.status >= 400) throw await refusal(answer, maxBytes);
+      const read = own && !BODILESS.has(answer.status);
+      if (!read) discard(answer.body);
+      return new Response(read ? boundedBody(answer.body, maxBytes, own) : null, {
+        status: answer.status,
+        headers: answer.headers,
+      });
+    };
+    if (own) return answered(own.signal);
+    if (aside >= ASIDE.most) throw new ApiError('tool_invalid_answer', { reason: 'it asks for too much at once' });
+    const deadline = new Deadline(ASIDE.ms);
+    aside += 1;
+    try {
+      return await answered(deadline.signal);
     } finally {
-      if (!own) aside -= 1;
+      deadline.close();
+      aside -= 1;
     }
   };
 }
@@ -66,11 +78,30 @@ function takeExchange(method: string): Exchange | undefined {
   return exchange;
 }
 
-function boundedBody(body: Readable, maxBytes: number, exchange: Exchange | undefined): ReadableStream<Uint8Array> {
-  return ReadableStream.from(counted(body, maxBytes, exchange));
+/** Ends a body, and where there is more of it, its connection. */
+function discard(body: Readable): void {
+  // One that is cut short tells so with an error, which would end the process: here it is the intention.
+  body.on('error', () => undefined);
+  body.destroy();
 }
 
-async function* counted(body: Readable, maxBytes: number, exchange: Exchange | undefined): AsyncGenerator<Uint8Array> {
+/** Not `ReadableStream.from`: what is cancelled before anybody has read of it would keep its connection. */
+function boundedBody(body: Readable, maxBytes: number, exchange: Exchange): ReadableStream<Uint8Array> {
+  const chunks = counted(body, maxBytes, exchange);
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        const { done, value } = await chunks.next();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      cancel: () => discard(body),
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+async function* counted(body: Readable, maxBytes: number, exchange: Exchange): AsyncGenerator<Uint8Array> {
   let size = 0;
   try {
     for await (const chunk of body as AsyncIterable<Uint8Array>) {
@@ -79,21 +110,24 @@ async function* counted(body: Readable, maxBytes: number, exchange: Exchange | u
       yield chunk;
     }
   } catch (error) {
-    exchange?.fail(error);
+    exchange.fail(error);
     throw error;
   }
-  exchange?.ended();
+  exchange.ended();
 }
 
-async function refusal({ status, body }: { status: number; body: Readable }): Promise<RefusedMessage> {
+async function refusal(
+  { status, body }: { status: number; body: Readable },
+  maxBytes: number,
+): Promise<RefusedMessage> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of body as AsyncIterable<Uint8Array>) {
     chunks.push(chunk);
     size += chunk.byteLength;
-    if (size > ERROR_BODY_BYTES) break;
+    if (size > maxBytes) break;
   }
-  return new RefusedMessage(status, Buffer.concat(chunks).subarray(0, ERROR_BODY_BYTES).toString());
+  return new RefusedMessage(status, Buffer.concat(chunks).subarray(0, maxBytes).toString());
 }
 
 function methodOf(method = 'GET'): 'GET' | 'POST' | 'DELETE' {

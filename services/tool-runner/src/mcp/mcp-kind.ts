@@ -5,8 +5,9 @@ import type { McpServer, McpTool, ToolResult } from '@tailrace/chain';
 import { type GuardedFetch, GuardedFetchError } from '@tailrace/guarded-fetch';
 import { ApiError } from '@tailrace/protocol';
 import type { Sealer } from '@tailrace/registry';
-import { Agent, request } from 'undici';
-import { secretsOf } from '../secrets.ts';
+import { type Dispatcher, request } from 'undici';
+import { type ConnectionLimits, Connections } from '../connections.ts';
+import { blotOut, secretsOf } from '../secrets.ts';
 import type { ToolCall, ToolKind } from '../tool-kind.ts';
 import { BrokenOff } from './mcp-exchange.ts';
 import { RefusedMessage, type Send } from './mcp-fetch.ts';
@@ -16,35 +17,29 @@ import { type ReachableServer, reachableServer, type Ways } from './mcp-server.t
 import { type McpSessionLimits, McpSessions } from './mcp-sessions.ts';
 
 /** Bounds of all calls of a process. */
-export interface McpKindLimits {
+export interface McpKindLimits extends ConnectionLimits {
   /** Milliseconds for one call of a server that a client has named. */
   timeoutMs: number;
-  connectMs: number;
-  maxHeaderBytes: number;
-  /** Connections to one registered server. */
-  connections: number;
   sessions: McpSessionLimits;
   listings: McpListingLimits;
 }
+
+/** A server with what must not be shown of it. */
+type Asked = ReachableServer & { secrets: readonly string[] };
 
 interface Params {
   name: string;
   arguments: Record<string, unknown>;
 }
 
+/** Of what a library says of an answer that it could not read: it begins with what is wrong, and can go on for pages. */
 const REASON_CHARS = 300;
 
 /** The tools of kind `mcp`. Servers that clients name are reached through `guarded`. */
 export function mcpKind(limits: McpKindLimits, sealer: Sealer, guarded: GuardedFetch): ToolKind {
-  const agent = new Agent({
-    connections: limits.connections,
-    connect: { timeout: limits.connectMs },
-    maxHeaderSize: limits.maxHeaderBytes,
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  });
+  const connections = new Connections(limits);
   const ways: Ways = {
-    registered: directly(agent),
+    registered: (tool) => directly(connections.for(tool)),
     requested: (url, message, signal) => guarded.open(url, message, signal),
     sealer,
     requestedTimeoutMs: limits.timeoutMs,
@@ -53,18 +48,18 @@ export function mcpKind(limits: McpKindLimits, sealer: Sealer, guarded: GuardedF
   const listings = new McpListings(limits.listings);
 
   /** The tools of a server, as far as the request may call them. */
-  async function list(server: McpServer, at: ReachableServer, call: ToolCall): Promise<ToolResult> {
+  async function list(server: McpServer, at: Asked, call: ToolCall): Promise<ToolResult> {
     const ask = <T>(request: Parameters<typeof sessions.ask<T>>[2]) => sessions.ask(at, call, request);
-    const tools = await listings.fetch(at.listingKey, ask, secretsOf(at.headers));
+    const tools = await listings.fetch(at.listingKey, ask, at.secrets);
     return { output: '', tools: allowed(server, tools) };
   }
 
-  async function callTool(params: Params, at: ReachableServer, call: ToolCall): Promise<ToolResult> {
+  async function callTool(params: Params, at: Asked, call: ToolCall): Promise<ToolResult> {
     const result = await sessions.ask(at, call, (client, each) =>
       // Not the client's own method: that checks outputs against schemas of the server's.
       client.request({ method: 'tools/call', params }, CallToolResultSchema, each),
     );
-    return { output: mcpOutput(result) };
+    return { output: mcpOutput(result, at.secrets) };
   }
 
   return {
@@ -72,7 +67,8 @@ export function mcpKind(limits: McpKindLimits, sealer: Sealer, guarded: GuardedF
       const { mcp } = work;
       if (!mcp) return null;
       const { act: asked, server } = mcp;
-      const at = reachableServer({ server, responseId: work.responseId }, registered, ways);
+      const reachable = reachableServer({ server, responseId: work.responseId }, registered, ways);
+      const at: Asked = { ...reachable, secrets: secretsOf(reachable.headers) };
       if (asked.do !== 'list' && server.allowed_tools?.includes(asked.name) === false) {
         throw new ApiError('tool_not_found', { name: asked.name });
       }
@@ -80,7 +76,7 @@ export function mcpKind(limits: McpKindLimits, sealer: Sealer, guarded: GuardedF
         source: at.source,
         timeoutMs: at.timeoutMs,
         idempotent: asked.do === 'list' || at.idempotent,
-        secrets: secretsOf(at.headers),
+        secrets: at.secrets,
         known() {
           const tools = asked.do === 'list' ? listings.known(at.listingKey) : undefined;
           return tools ? { output: '', tools: allowed(server, tools) } : null;
@@ -91,14 +87,14 @@ export function mcpKind(limits: McpKindLimits, sealer: Sealer, guarded: GuardedF
             return await callTool({ name: asked.name, arguments: checked.value }, at, call);
           } catch (error) {
             if (call.signal.aborted) throw error;
-            throw toApiError(error);
+            throw toApiError(error, at.secrets);
           }
         },
       };
     },
     async close() {
       await sessions.close();
-      await agent.destroy();
+      await connections.close();
       await guarded.close();
     },
   };
@@ -108,15 +104,15 @@ function allowed({ allowed_tools }: McpServer, tools: readonly McpTool[]): McpTo
   return tools.filter(({ name }) => allowed_tools === null || allowed_tools.includes(name));
 }
 
-function directly(agent: Agent): Send {
+function directly(dispatcher: Dispatcher): Send {
   return async (url, { method, headers, body }, signal) => {
-    const answer = await request(url, { dispatcher: agent, method, headers, body, signal });
+    const answer = await request(url, { dispatcher, method, headers, body, signal });
     const flat = Object.entries(answer.headers).map(([name, value]) => [name, [value].flat().join(', ')]);
     return { status: answer.statusCode, headers: Object.fromEntries(flat), body: answer.body };
   };
 }
 
-function toApiError(error: unknown): ApiError {
+function toApiError(error: unknown, secrets: readonly string[]): ApiError {
   if (error instanceof ApiError) return error;
   const options = { cause: error };
   if (error instanceof RefusedMessage) {
@@ -134,7 +130,8 @@ function toApiError(error: unknown): ApiError {
   if (typeof code === 'string') return new ApiError('tool_unreachable', { reason: code }, options);
   if (error instanceof DOMException)
     return new ApiError('tool_unreachable', { reason: 'there was no session in time' }, options);
-  // What is left is what the SDK could not read.
+  // What is left is what the SDK could not read. Of JSON it would show a piece, perhaps of a secret.
+  if (error instanceof SyntaxError) return new ApiError('tool_invalid_answer', { reason: 'it is not JSON' }, options);
   const reason = error instanceof Error ? error.message : String(error);
-  return new ApiError('tool_invalid_answer', { reason: reason.slice(0, REASON_CHARS) }, options);
+  return new ApiError('tool_invalid_answer', { reason: blotOut(reason, secrets).slice(0, REASON_CHARS) }, options);
 }

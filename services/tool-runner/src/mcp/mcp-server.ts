@@ -25,8 +25,8 @@ export interface ReachableServer {
 
 /** The ways to a server. */
 export interface Ways {
-  /** To where the operator said. */
-  registered: Send;
+  /** To where the operator said; not the same for what may be sent again and what may not. */
+  registered(tool: { idempotent: boolean }): Send;
   /** To where a client said. */
   requested: Send;
   sealer: Sealer;
@@ -46,11 +46,11 @@ export function reachableServer(
   if ('registered' in server.at) {
     if (registered?.kind !== 'mcp') throw new ApiError('tool_unavailable', { name: server.at.registered });
     const headers = openHeaders(registered.headers, registered.name, ways.sealer);
-    const key = digest([registered.name, registered.url, headers]);
+    const key = digest([registered.name, registered.url, headers, registered.idempotent]);
     return {
       url: registered.url,
       headers,
-      send: ways.registered,
+      send: ways.registered(registered),
       sessionKey: key,
       listingKey: key,
       source: { id: registered.name, callsPerMinute: registered.callsPerMinute },

@@ -2,6 +2,7 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { LRUCache } from 'lru-cache';
+import { Deadline } from '../deadline.ts';
 import { type ExchangeOptions, type ExchangeRequest, exchange } from './mcp-exchange.ts';
 import { mcpFetch, RefusedMessage } from './mcp-fetch.ts';
 import type { ReachableServer } from './mcp-server.ts';
@@ -107,12 +108,17 @@ export class McpSessions {
       fetch: mcpFetch(server.send, this.#limits.maxBytes),
     });
     const client = new Client({ name: 'tailrace', version: '1' });
-    const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(this.#limits.connectMs)]);
+    const deadline = new Deadline(this.#limits.connectMs);
+    const signal = AbortSignal.any([this.#stopping.signal, deadline.signal]);
     // The SDK's types are not written for exact optional properties.
     const done = () => client.getServerCapabilities() !== undefined;
-    await exchange({ headers: {}, signal, answered: () => undefined, done }, (each) =>
-      client.connect(transport as Parameters<Client['connect']>[0], each),
-    );
+    try {
+      await exchange({ headers: {}, signal, answered: () => undefined, done }, (each) =>
+        client.connect(transport as Parameters<Client['connect']>[0], each),
+      );
+    } finally {
+      deadline.close();
+    }
     return { client, transport };
   }
 

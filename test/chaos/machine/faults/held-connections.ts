@@ -1,8 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { Heal } from './fault.ts';
 
+/** So many connect at a time, so that they are there first when others' connections end. */
 const AT_ONCE = 16;
-const ROUNDS = 20;
+const PAUSE_MS = 20;
+/** In which nobody else has a connection left. */
+const TAKEN_MS = 20_000;
 const CONNECT_MS = 10_000;
 const TOO_MANY_CONNECTIONS = '53300';
 const NAME = 'chaos holds them all';
@@ -10,36 +14,74 @@ const NAME = 'chaos holds them all';
 /**
  * Takes every connection that Postgres has, others' included, and holds them until it is healed.
  *
- * @throws when Postgres cannot be reached; it holds none then.
+ * @throws when Postgres cannot be reached, or others keep theirs; it holds none then.
  */
 export async function holdConnections(url: string): Promise<Heal> {
-  const held: pg.Client[] = [];
+  const first = await connected(url);
+  const taking = new Taking(url, [first]);
   const heal = async () => {
-    await Promise.all(held.splice(0).map((client) => client.end()));
+    await Promise.all(taking.held.splice(0).map((client) => client.end()));
   };
-  try {
-    // Others are quick to take again what they lost; the rounds are over when nobody has anything left.
-    for (let round = 0; round < ROUNDS; round += 1) {
-      await fill(url, held);
-      if ((await othersEnded(held)) === 0) break;
+  const taken = endOthers(first, taking).finally(() => taking.stop());
+  const [ended, took] = await Promise.allSettled([taken, taking.run()]);
+  if (ended.status === 'fulfilled' && took.status === 'fulfilled') return heal;
+  await heal();
+  throw ended.status === 'rejected' ? ended.reason : (took as PromiseRejectedResult).reason;
+}
+
+/** Holds whatever connection becomes free. */
+class Taking {
+  readonly held: pg.Client[];
+  /** Whether the last try was refused. */
+  isFull = false;
+  isStopped = false;
+  readonly #url: string;
+
+  constructor(url: string, held: pg.Client[]) {
+    this.#url = url;
+    this.held = held;
+  }
+
+  async run(): Promise<void> {
+    const tried = await Promise.allSettled(Array.from({ length: AT_ONCE }, () => this.#take()));
+    const failed = tried.find((each) => each.status === 'rejected');
+    if (failed) throw failed.reason;
+  }
+
+  stop(): void {
+    this.isStopped = true;
+  }
+
+  async #take(): Promise<void> {
+    while (!this.isStopped) {
+      try {
+        this.held.push(await connected(this.#url));
+        this.isFull = false;
+      } catch (error) {
+        if (!isTooMany(error)) {
+          this.stop();
+          throw error;
+        }
+        this.isFull = true;
+        await sleep(PAUSE_MS);
+      }
     }
-    return heal;
-  } catch (error) {
-    await heal();
-    throw error;
   }
 }
 
-/** Connects until there is no connection left. */
-async function fill(url: string, held: pg.Client[]): Promise<void> {
-  for (let isFull = false; !isFull; ) {
-    const tried = await Promise.allSettled(Array.from({ length: AT_ONCE }, () => connected(url)));
-    for (const one of tried) {
-      if (one.status === 'fulfilled') held.push(one.value);
-      else if (isTooMany(one.reason)) isFull = true;
-      else throw one.reason;
-    }
+/** Ends others' connections, also those that they have made anew, until there are none and none can be made. */
+async function endOthers(client: pg.Client, taking: Taking): Promise<void> {
+  for (const until = performance.now() + TAKEN_MS; performance.now() < until; await sleep(PAUSE_MS)) {
+    if (taking.isStopped) return;
+    // One that starts has not told its name yet.
+    const { rowCount } = await client.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE backend_type = 'client backend' AND state <> 'starting' AND application_name <> $1`,
+      [NAME],
+    );
+    if (rowCount === 0 && taking.isFull) return;
   }
+  throw new Error(`others still had connections after ${TAKEN_MS} ms`);
 }
 
 async function connected(url: string): Promise<pg.Client> {
@@ -52,17 +94,6 @@ async function connected(url: string): Promise<pg.Client> {
   client.on('error', () => undefined);
   await client.connect();
   return client;
-}
-
-/** Ends everybody else's connections and tells how many there were. */
-async function othersEnded([client]: readonly pg.Client[]): Promise<number> {
-  if (client === undefined) throw new Error('there was not a single connection to hold');
-  const { rowCount } = await client.query(
-    `SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
-     WHERE backend_type = 'client backend' AND application_name <> $1`,
-    [NAME],
-  );
-  return rowCount ?? 0;
 }
 
 function isTooMany(error: unknown): boolean {

@@ -96,8 +96,15 @@ async function startDatabase(dir: string, log: Log): Promise<Server> {
   const server = await Server.start({
     name: 'postgres',
     dataDir: home,
-    // Not `fast`: that gives up commits which have been acknowledged when the server is killed.
-    launch: (before) => startPostgres({ dir: home, log, port: before?.port, strictPort: before !== undefined }),
+    // `fast` gives up commits which have been acknowledged when the server is killed: so only until there are any.
+    launch: (before) =>
+      startPostgres({
+        dir: home,
+        log,
+        fast: before === undefined,
+        port: before?.port,
+        strictPort: before !== undefined,
+      }),
   });
   // The machine itself does not crash, so nothing has to wait for its disk.
   await withDatabase(server.url, async (client) => {

@@ -1,0 +1,14 @@
+/** Where a connection tells of what no caller of it would hear. */
+import { inspect } from 'node:util';
+
+/** The part of a logger that is needed for it. */
+export interface BusLog {
+  error(what: { err: unknown; subject: string }, text: string): void;
+}
+
+/** For processes that keep no log: Node writes its warnings to their standard error. */
+export const WARNINGS: BusLog = {
+  error({ err, subject }, text) {
+    process.emitWarning(`${text} (${subject})`, { type: 'BusWarning', detail: inspect(err) });
+  },
+};

@@ -1,0 +1,133 @@
+/** What workers are given, and what they tell and ask of it. */
+import type { AgentPlace, McpAct, McpServer, ModelResult, Prompt, ToolResult } from '@tailrace/chain';
+import type { ErrorInfo, ResponseId, StepId } from '@tailrace/protocol';
+import type { ToolCallMeasure, UpstreamCall } from './calls.ts';
+import type { RelayEndpoint, RelayWork } from './relay-work.ts';
+
+export type { AgentPlace };
+
+/** Where a log ends, as far as its last writer knows. */
+export interface LogPosition {
+  /** The stream sequence of the log's last message; 0 when it has none. */
+  streamSeq: number;
+  /** The number of the next event. */
+  nextEvent: number;
+  /** How many journal entries of the chain the log holds. */
+  cursor: number;
+}
+
+/** `tr.work.model.*`: one model step. */
+export interface ModelWork {
+  kind: 'model_call';
+  responseId: ResponseId;
+  stepId: StepId;
+  attempt: number;
+  model: string;
+  prompt: Prompt;
+  log: LogPosition;
+  /** The `output_index` of the step's first item. */
+  outputIndex: number;
+  /** Where the step stands; null for the response's own loop. */
+  agent: AgentPlace | null;
+  /** Names of tools whose calls are not shown as function calls: an item of their own follows. */
+  heldBack: string[];
+  /** Another attempt may have begun already. */
+  takeover: boolean;
+  correlationId: string;
+}
+
+/** `tr.work.tool.*`: one tool step. */
+export interface ToolWork {
+  kind: 'tool_call';
+  responseId: ResponseId;
+  stepId: StepId;
+  attempt: number;
+  tool: string;
+  arguments: string;
+  /** JSON schema of the arguments; null for one that nobody has given. */
+  parameters: Record<string, unknown> | null;
+  /** There when an MCP server is asked. */
+  mcp: { act: McpAct; server: McpServer } | null;
+  correlationId: string;
+}
+
+/** A step handed to a worker. */
+export type StepWork = ModelWork | ToolWork;
+
+/** What is handed to a worker. */
+export type Work = StepWork | RelayWork;
+
+interface StepReport {
+  responseId: ResponseId;
+  stepId: StepId;
+  attempt: number;
+  /** Milliseconds since the epoch. */
+  startedAt: number;
+  correlationId: string;
+}
+
+/** `tr.chain.<p>.result`: worker to orchestrator. */
+export type ResultCommand =
+  /** A step that takes long is under way. */
+  | (StepReport & { kind: 'started' })
+  | (StepReport & {
+      kind: 'model_call';
+      endedAt: number;
+      result: ModelResult | null;
+      /** Null when the call succeeded. */
+      error: ErrorInfo | null;
+      log: LogPosition;
+      /** How many events the step's attempts have put into the log. */
+      events: number;
+      calls: UpstreamCall[];
+    })
+  | (StepReport & {
+      kind: 'tool_call';
+      endedAt: number;
+      outcome: { result: ToolResult } | { error: ErrorInfo };
+      calls: ToolCallMeasure[];
+    })
+  /** A call that was passed on is over. `responseId` and `stepId` are its own id. */
+  | (StepReport & {
+      kind: 'relay';
+      endedAt: number;
+      endpoint: RelayEndpoint;
+      owner: string;
+      keyName: string;
+      groups: string[];
+      /** As in the work. */
+      leased: boolean;
+      /** All tokens of the call that its client got, estimated where the upstream has not told; 0 when it got nothing. */
+      tokens: number;
+      calls: UpstreamCall[];
+    });
+
+/** `tr.ask.step`: worker to orchestrator. */
+export interface StepQuestion {
+  responseId: ResponseId;
+  stepId: StepId;
+  /** The attempt that begins unless the step has ended: it takes the step from earlier ones. Null for who only asks. */
+  begins: number | null;
+  /**
+   * There when the attempt is about to do what must not be done twice: it is recorded as begun at this time, unless another
+   * delivery has begun the step. Milliseconds since the epoch, the same in all that one delivery says.
+   */
+  once?: { startedAt: number };
+}
+
+/** The answer to a {@link StepQuestion}. */
+export interface StepAnswer {
+  /** A worker has said that it begins, or that it is at it; where one asks that does it `once`, another one has. */
+  begun: boolean;
+  /** Its outcome is recorded, or it is not there any more. */
+  ended: boolean;
+  /** The later attempt that has the step; left out where there is none. */
+  later?: number;
+}
+
+/** What the server tells of a message that it does not deliver any more. */
+export interface MaxDeliveriesAdvisory {
+  stream: string;
+  stream_seq: number;
+  deliveries: number;
+}
