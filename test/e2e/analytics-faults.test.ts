@@ -173,6 +173,6 @@ test('kill -9 of workers again and again, under load', async () => {
   // A worker may be killed after its note and before its call.
   const unmade = booked.filter(({ id }) => !received.has(id));
   expect(unmade.filter(({ error_code }) => error_code !== 'interrupted')).toEqual([]);
-  expect(unmade.length).toBeLessThan(5);
+  expect(unmade.length).toBeLessThan(received.size / 4);
   expect(booked.filter(({ error_code }) => error_code === 'interrupted').length).toBeGreaterThan(unmade.length);
 }, 150_000);
