@@ -1,13 +1,12 @@
-import { Objm } from '@nats-io/obj';
 import { connectBus } from '@tailrace/bus';
 import type { TestStack } from './stack.ts';
 
-/** The names of what lies beside the streams because it was too large for a message. */
+/** The subjects of what lies beside the streams because it was too large for a message: one for each payload. */
 export async function storedBlobs(stack: TestStack): Promise<string[]> {
   const bus = await connectBus({ url: stack.natsUrl, name: 'test' });
   try {
-    const bucket = await new Objm(bus.js).open('tailrace');
-    return (await bucket.list()).filter((info) => !info.deleted).map((info) => info.name);
+    const { state } = await bus.jsm.streams.info('OBJ_tailrace', { subjects_filter: '$O.tailrace.C.>' });
+    return Object.keys(state.subjects ?? {});
   } finally {
     await bus.close();
   }

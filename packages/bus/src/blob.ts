@@ -87,6 +87,12 @@ export class BlobStore {
     }
   }
 
+  /** Whether the bytes of a reference are there. */
+  async has(ref: BlobRef): Promise<boolean> {
+    const info = await (await this.#open()).info(ref.blob);
+    return info !== null && !info.deleted;
+  }
+
   /** Removes bytes that nobody will ask for again; what is gone already stays gone. */
   async remove(ref: BlobRef): Promise<void> {
     await (await this.#open()).delete(ref.blob);

@@ -1,6 +1,6 @@
 /** NATS: subjects, streams, the messages between services, and the queues they travel in. */
 export { checkAccepting } from './accepting.ts';
-export { BlobExpired, BlobStore, type Pieces } from './blob.ts';
+export { BlobExpired, type BlobRef, BlobStore, type Pieces } from './blob.ts';
 export type { BusLog } from './bus-log.ts';
 export type { CallMark, CallNote, CallTarget, ToolCallMeasure, UpstreamCall } from './calls.ts';
 export type {
@@ -33,7 +33,7 @@ export {
 } from './limits.ts';
 export { decodeMessage, encodeMessage, MalformedMessage } from './messages.ts';
 export { type Done, OrchestratorClient, type OrchestratorClientOptions } from './orchestrator-client.ts';
-export { dropPayload, payloadOf, payloadPieces, publishPayload, publishUntilStored } from './payload.ts';
+export { dropPayload, Parcel, payloadOf, payloadPieces, publishPayload, publishUntilStored } from './payload.ts';
 export { PayloadRoom } from './payload-room.ts';
 export { AckedPublisher, PublishRejected, PublishUncertain, type StoredAck } from './publisher.ts';
 export { QueueMessage } from './queue-message.ts';

@@ -1,7 +1,7 @@
 /** A payload of any size: what does not fit into a message travels beside it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type MsgHdrs, headers as newHeaders } from '@nats-io/nats-core';
-import { BlobExpired, type Pieces } from './blob.ts';
+import { BlobExpired, type BlobRef, type Pieces } from './blob.ts';
 import type { Bus } from './connection.ts';
 import { PublishRejected, PublishUncertain, type StoredAck } from './publisher.ts';
 
@@ -11,23 +11,87 @@ const SIZE_HEADER = 'Tr-Blob-Bytes';
 const RESERVED_BYTES = 16 * 1024;
 
 /**
- * Publishes bytes of any size as one message; those beyond `inlineBytes` (by default what a message may hold), and those that
- * come in pieces, travel beside it. Errors are those of the publisher.
+ * One payload on its way into a stream, published as often as it takes. What does not fit into a message is put beside the
+ * stream once, and taken away again where no message of this parcel can refer to it; only a publish of which nothing was
+ * heard, and that is not repeated, may leave it there until its bucket's age limit.
  */
-export async function publishPayload(
+export class Parcel {
+  readonly #bus: Bus;
+  readonly #subject: string;
+  readonly #bytes: Uint8Array | Pieces;
+  #beside: (BlobRef & { size: number }) | undefined;
+  /** Whether a message that refers to what was put beside may have been stored without our hearing of it. */
+  #uncertain = false;
+
+  constructor(bus: Bus, subject: string, bytes: Uint8Array | Pieces) {
+    this.#bus = bus;
+    this.#subject = subject;
+    this.#bytes = bytes;
+  }
+
+  /**
+   * Publishes the payload as one message with these headers. What is beyond `inlineBytes` (by default what a message may
+   * hold), and what comes in pieces, travels beside it. Errors are those of the publisher.
+   */
+  async publish(headers: MsgHdrs | undefined, inlineBytes = Number.POSITIVE_INFINITY): Promise<StoredAck> {
+    const { nc, publisher } = this.#bus;
+    const limit = Math.min(inlineBytes, (nc.info?.max_payload ?? 1024 * 1024) - RESERVED_BYTES);
+    if (this.#bytes instanceof Uint8Array && this.#bytes.byteLength <= limit) {
+      return publisher.publish(this.#subject, this.#bytes, headers);
+    }
+    const { blob, size } = await this.#putBeside(this.#bytes);
+    const withRef = headers ?? newHeaders();
+    withRef.set(BLOB_HEADER, blob);
+    withRef.set(SIZE_HEADER, String(size));
+    try {
+      const ack = await publisher.publish(this.#subject, new Uint8Array(0), withRef);
+      if (ack.duplicate) await this.#takeBack(() => this.#isUnused(ack, blob));
+      return ack;
+    } catch (error) {
+      if (error instanceof PublishUncertain) this.#uncertain = true;
+      else if (!this.#uncertain) await this.#takeBack();
+      throw error;
+    }
+  }
+
+  async #putBeside(bytes: Uint8Array | Pieces): Promise<BlobRef & { size: number }> {
+    // Between two tries whoever took the message may have dealt with it, and JetStream may have lost everything.
+    if (this.#beside && !(await this.#bus.blobs.has(this.#beside))) {
+      this.#beside = undefined;
+      this.#uncertain = false;
+    }
+    this.#beside ??= await this.#bus.blobs.put(bytes);
+    return this.#beside;
+  }
+
+  /** Whether the message that is stored refers to other bytes; one that is gone has been dealt with. */
+  async #isUnused({ stream, seq }: StoredAck, blob: string): Promise<boolean> {
+    const message = await this.#bus.jsm.streams.getMessage(stream, { seq });
+    return message?.header.get(BLOB_HEADER) !== blob;
+  }
+
+  async #takeBack(isUnused: () => Promise<boolean> = () => Promise.resolve(true)): Promise<void> {
+    const left = this.#beside;
+    if (!left) return;
+    try {
+      if (!(await isUnused())) return;
+      this.#beside = undefined;
+      await this.#bus.blobs.remove(left);
+    } catch (error) {
+      // What became of the message is known and has to be told; the bucket's age limit takes the bytes.
+      this.#bus.log.error({ err: error, subject: this.#subject }, `blob ${left.blob} may be left without a message`);
+    }
+  }
+}
+
+/** Publishes bytes of any size once: see {@link Parcel.publish}. */
+export function publishPayload(
   bus: Bus,
   subject: string,
   bytes: Uint8Array | Pieces,
   headers?: MsgHdrs,
-  inlineBytes = Number.POSITIVE_INFINITY,
 ): Promise<StoredAck> {
-  const limit = Math.min(inlineBytes, (bus.nc.info?.max_payload ?? 1024 * 1024) - RESERVED_BYTES);
-  if (bytes instanceof Uint8Array && bytes.byteLength <= limit) return bus.publisher.publish(subject, bytes, headers);
-  const { blob, size } = await bus.blobs.put(bytes);
-  const withRef = headers ?? newHeaders();
-  withRef.set(BLOB_HEADER, blob);
-  withRef.set(SIZE_HEADER, String(size));
-  return bus.publisher.publish(subject, new Uint8Array(0), withRef);
+  return new Parcel(bus, subject, bytes).publish(headers);
 }
 
 /** How many bytes {@link payloadOf} comes to. */
@@ -83,15 +147,16 @@ const RETRY_MS = { first: 50, most: 2_000 };
 export async function publishUntilStored(
   bus: Bus,
   subject: string,
-  bytes: Uint8Array,
+  bytes: Uint8Array | Pieces,
   messageId: string,
   signal: AbortSignal,
 ): Promise<StoredAck> {
+  const parcel = new Parcel(bus, subject, bytes);
   for (let wait = RETRY_MS.first; ; wait = Math.min(wait * 2, RETRY_MS.most)) {
     try {
       const headers = newHeaders();
       headers.set('Nats-Msg-Id', messageId);
-      return await publishPayload(bus, subject, bytes, headers);
+      return await parcel.publish(headers);
     } catch (error) {
       if (!(error instanceof PublishRejected) && !(error instanceof PublishUncertain)) throw error;
     }

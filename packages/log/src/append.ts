@@ -5,11 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Bus,
   logSubject,
+  Parcel,
   type Partition,
   type Pieces,
   PublishRejected,
   PublishUncertain,
-  publishPayload,
 } from '@tailrace/bus';
 import type { ResponseId } from '@tailrace/protocol';
 import { readEnd } from './end.ts';
@@ -52,11 +52,11 @@ export async function append(
   bytes: Uint8Array | Pieces,
   signal: AbortSignal,
 ): Promise<number> {
+  const parcel = new Parcel(target.bus, logSubject(target.partition, target.id), bytes);
   let uncertain = false;
   for (let wait = RETRY_MS.first; ; wait = Math.min(wait * 2, RETRY_MS.most)) {
     try {
-      const subject = logSubject(target.partition, target.id);
-      return (await publishPayload(target.bus, subject, bytes, encodeMeta(meta, after), INLINE_BYTES)).seq;
+      return (await parcel.publish(encodeMeta(meta, after), INLINE_BYTES)).seq;
     } catch (error) {
       if (error instanceof PublishRejected && WRONG_LAST_SEQUENCE.has(error.errCode)) {
         const own = uncertain ? await ownMessage(target, meta) : undefined;

@@ -1,7 +1,10 @@
 /** The headers of a log message, and their one codec. */
 import { headers, type MsgHdrs } from '@nats-io/nats-core';
-import type { LogPosition } from '@tailrace/bus';
+import type { BlobRef, LogPosition } from '@tailrace/bus';
 import type { ResponseStatus, StepId } from '@tailrace/protocol';
+
+/** What a step came to, or where that is kept when it does not fit into a header. */
+export type Seal = string | BlobRef;
 
 /** What a log message says of itself beside its frames. */
 export interface LogMeta {
@@ -16,7 +19,7 @@ export interface LogMeta {
   /** The model step and attempt that wrote it; null for the orchestrator's own. */
   step: { id: StepId; attempt: number } | null;
   /** On a model step's last message, what the step came to beside its events; nobody runs it again. */
-  seal: string | null;
+  seal: Seal | null;
   /** On the last message the status in which the response ended. */
   ended: ResponseStatus | null;
 }
@@ -31,6 +34,7 @@ const WRITER = 'Tr-Writer';
 const STEP = 'Tr-Step';
 const ATTEMPT = 'Tr-Attempt';
 const SEAL = 'Tr-Seal';
+const SEAL_BLOB = 'Tr-Seal-Blob';
 const ENDED = 'Tr-Ended';
 const EXPECTED = 'Nats-Expected-Last-Subject-Sequence';
 
@@ -46,7 +50,8 @@ export function encodeMeta(meta: LogMeta, after: number): MsgHdrs {
     result.set(STEP, meta.step.id);
     result.set(ATTEMPT, String(meta.step.attempt));
   }
-  if (meta.seal !== null) result.set(SEAL, Buffer.from(meta.seal).toString('base64'));
+  if (typeof meta.seal === 'string') result.set(SEAL, Buffer.from(meta.seal).toString('base64'));
+  else if (meta.seal !== null) result.set(SEAL_BLOB, meta.seal.blob);
   if (meta.ended) result.set(ENDED, meta.ended);
   return result;
 }
@@ -60,11 +65,16 @@ export function decodeMeta(from: MsgHdrs | undefined): LogMeta {
     cursor: number(CURSOR),
     writer: from?.get(WRITER) ?? '',
     step: from?.has(STEP) ? { id: from.get(STEP), attempt: number(ATTEMPT) } : null,
-    seal: from?.has(SEAL) ? Buffer.from(from.get(SEAL), 'base64').toString() : null,
+    seal: decodeSeal(from),
     ended: from?.has(ENDED) ? (from.get(ENDED) as ResponseStatus) : null,
   };
   if (![meta.first, meta.last, meta.cursor].every(Number.isInteger)) throw new Error('not a log message');
   return meta;
+}
+
+function decodeSeal(from: MsgHdrs | undefined): Seal | null {
+  if (from?.has(SEAL)) return Buffer.from(from.get(SEAL), 'base64').toString();
+  return from?.has(SEAL_BLOB) ? { blob: from.get(SEAL_BLOB) } : null;
 }
 
 /** The position after a message with this metadata, stored at `streamSeq`. */

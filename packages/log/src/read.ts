@@ -77,7 +77,11 @@ export function lazily(
 
 /** Removes what travels beside a log's messages: the log itself is about to go. */
 export async function dropLogPayloads(target: LogTarget): Promise<void> {
-  for await (const message of storedMessages(target, 0, { headersOnly: true })) await dropPayload(target.bus, message);
+  for await (const message of storedMessages(target, 0, { headersOnly: true })) {
+    await dropPayload(target.bus, message);
+    const { seal } = decodeMeta(message.headers);
+    if (seal !== null && typeof seal !== 'string') await target.bus.blobs.remove(seal);
+  }
 }
 
 async function* storedMessages(

@@ -6,7 +6,7 @@ import type { LogPosition } from '@tailrace/bus';
 import type { StepId } from '@tailrace/protocol';
 import type { LogTarget } from './append.ts';
 import { decodeFrames } from './frame.ts';
-import { beginsAnew, CLOSING_ATTEMPT, type LogMeta, positionAfter } from './message.ts';
+import { beginsAnew, CLOSING_ATTEMPT, type LogMeta, positionAfter, type Seal } from './message.ts';
 import { type LogMessage, readLog } from './read.ts';
 import { type StepEvent, stepEvent } from './step-event.ts';
 
@@ -17,7 +17,7 @@ export interface StepShare {
   /** The last message of the latest attempt that has written anything; null for none. */
   latest: LogMeta | null;
   /** There when the step has come to its end: what its last message says of that, and where it stands. */
-  seal: { text: string; end: LogPosition } | null;
+  seal: { said: Seal; end: LogPosition } | null;
   /** Nobody writes it any more: it has come to its end, or the log has been closed to it. */
   closed: boolean;
   /** Whether others have written since the reading began, and before the step's end. */
@@ -77,6 +77,6 @@ function noShare(): StepShare {
 function take(share: StepShare, attempt: number, { meta, bytes }: LogMessage, end: LogPosition): void {
   share.events.push(...decodeFrames(bytes).map(stepEvent));
   if (attempt >= (share.latest?.step?.attempt ?? 0)) share.latest = meta;
-  if (meta.seal !== null) share.seal = { text: meta.seal, end };
+  if (meta.seal !== null) share.seal = { said: meta.seal, end };
   share.closed ||= meta.seal !== null || attempt === CLOSING_ATTEMPT;
 }

@@ -12,7 +12,7 @@ import type { LogPosition, Pieces } from '@tailrace/bus';
 import type { StepId, UnnumberedEvent } from '@tailrace/protocol';
 import { append, Fenced, INLINE_BYTES, type LogTarget } from './append.ts';
 import { frameSize, numberFrame, type OpenFrame, openFrame } from './frame.ts';
-import { type LogMeta, positionAfter } from './message.ts';
+import { type LogMeta, positionAfter, type Seal } from './message.ts';
 import { newcomers } from './newcomers.ts';
 
 /** How a writer is set up. */
@@ -52,7 +52,7 @@ export class LogWriter {
   #buffered = 0;
   #written = 0;
   #flushing: Promise<void> | undefined;
-  #seal: string | null = null;
+  #seal: Seal | null = null;
   #sealed = false;
   /** Messages of others since this writer's last one. */
   #passed = 0;
@@ -91,7 +91,7 @@ export class LogWriter {
    * Ends the step: the last message carries `seal`, so that whoever takes the step over finds it done. Resolves with the
    * position after everything written, once JetStream has it.
    */
-  async end(seal: string): Promise<LogPosition> {
+  async end(seal: Seal): Promise<LogPosition> {
     this.#seal = seal;
     await this.#flushing;
     if (this.#error !== undefined) throw this.#error;

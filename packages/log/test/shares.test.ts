@@ -60,7 +60,7 @@ test('a step’s share is what its own messages say, among those of others, howe
   expect(texts(shares, A)).toEqual(['a0', 'a1']);
   expect(shares.of(A)).toMatchObject({
     latest: { step: { attempt: 2 } },
-    seal: { text: 'the end', end },
+    seal: { said: 'the end', end },
     closed: true,
     mixed: true,
   });

@@ -1,8 +1,10 @@
-import type { Bus } from '@tailrace/bus';
+import { BlobExpired, type Bus } from '@tailrace/bus';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { INLINE_BYTES } from '../src/append.ts';
 import {
   append,
   decodeFrames,
+  dropLogPayloads,
   EMPTY_LOG,
   Fenced,
   type LogMessage,
@@ -48,6 +50,11 @@ function meta(fields: Partial<LogMeta> = {}): LogMeta {
   return { first: 0, last: 0, cursor: 1, writer: 'one', step: null, seal: null, ended: null, ...fields };
 }
 
+async function besideStreams(): Promise<number> {
+  const { state } = await nats.bus.jsm.streams.info('OBJ_tailrace', { subjects_filter: '$O.tailrace.C.>' });
+  return Object.keys(state.subjects ?? {}).length;
+}
+
 describe('append', () => {
   test('stores a message only directly after the one that its writer knows', async () => {
     const target = nats.target();
@@ -55,6 +62,16 @@ describe('append', () => {
     await expect(append(target, 0, meta({ writer: 'two' }), Buffer.from('b'), never)).rejects.toThrow(Fenced);
     await append(target, seq, meta({ first: 1, last: 1 }), Buffer.from('c'), never);
     expect((await stored(target)).map(({ bytes }) => Buffer.from(bytes).toString())).toEqual(['a', 'c']);
+  });
+
+  test('leaves nothing beside the log of what may not follow', async () => {
+    const target = nats.target();
+    const pieces = () => [Buffer.from('a')];
+    const before = await besideStreams();
+    await expect(append(target, 7, meta(), pieces, never)).rejects.toThrow(Fenced);
+    expect(await besideStreams()).toBe(before);
+    await append(target, 0, meta(), pieces, never);
+    expect(await besideStreams()).toBe(before + 1);
   });
 
   test('knows its own message again when the acknowledgement was lost', async () => {
@@ -137,6 +154,19 @@ describe('a writer', () => {
     const silent = nats.target();
     await writer(silent).end('{}');
     expect((await stored(silent)).map(({ meta: each, bytes }) => [each.seal, bytes.length])).toEqual([['{}', 0]]);
+  });
+
+  test('names where its seal is, when that is kept beside the log; both go with what else is kept there', async () => {
+    const target = nats.target();
+    const { blobs } = target.bus;
+    const { blob } = await blobs.put(Buffer.from('{}'));
+    const log = writer(target, { bufferLimit: 10_000_000 });
+    log.write([delta('x'.repeat(INLINE_BYTES + 1))]);
+    await log.end({ blob });
+    expect((await stored(target)).map(({ meta: each }) => each.seal)).toEqual([{ blob }]);
+    await dropLogPayloads(target);
+    expect(await blobs.has({ blob })).toBe(false);
+    await expect(stored(target)).rejects.toThrow(BlobExpired);
   });
 
   test('that was taken over can append nothing more', async () => {

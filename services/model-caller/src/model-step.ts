@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bus, type LogPosition, type ModelWork, partitionOf, type UpstreamCall } from '@tailrace/bus';
 import { isOfLaterMessage, type ModelResult, progressEvent } from '@tailrace/chain';
-import { CLOSING_ATTEMPT, Fenced, type LogTarget, LogWriter, readEnd } from '@tailrace/log';
+import { CLOSING_ATTEMPT, Fenced, type LogTarget, LogWriter, readEnd, type Seal } from '@tailrace/log';
 import { ApiError, type ErrorInfo, errorInfo, type UnnumberedEvent } from '@tailrace/protocol';
 import { crashPoint } from '@tailrace/service';
 import { StepCancelled, StepSuperseded } from '@tailrace/worker';
@@ -141,7 +141,7 @@ async function endsAt(target: LogTarget, position: LogPosition): Promise<boolean
   return ((await readEnd(target))?.streamSeq ?? 0) === position.streamSeq;
 }
 
-async function sealedOutcome(bus: Bus, before: Predecessor, seal: string): Promise<ModelStepOutcome> {
+async function sealedOutcome(bus: Bus, before: Predecessor, seal: Seal): Promise<ModelStepOutcome> {
   const { end, result } = decodeSeal(await unpackSeal(bus, seal), before.published);
   return { result, error: end.error, log: before.end, events: before.events, calls: [] };
 }

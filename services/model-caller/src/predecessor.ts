@@ -1,6 +1,6 @@
 /** What earlier attempts at a model step have left in the log. */
 import type { LogPosition } from '@tailrace/bus';
-import { Fenced, type LogMeta, LogShares, type LogTarget, readEnd } from '@tailrace/log';
+import { Fenced, type LogMeta, LogShares, type LogTarget, readEnd, type Seal } from '@tailrace/log';
 import { foldItems, type ModelItem, type StepId } from '@tailrace/protocol';
 
 /** See the file's head. */
@@ -14,7 +14,7 @@ export interface Predecessor {
   /** The last message of the latest attempt that has written anything; null for none. */
   latest: LogMeta | null;
   /** There when an attempt came to its end and only its result was lost. */
-  seal: string | null;
+  seal: Seal | null;
 }
 
 /**
@@ -40,6 +40,6 @@ export async function readPredecessor(
     published: foldItems(events, firstIndex),
     events: events.length,
     latest,
-    seal: seal?.text ?? null,
+    seal: seal?.said ?? null,
   };
 }
