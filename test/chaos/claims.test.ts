@@ -63,7 +63,12 @@ test('who asks and begins has the step; who only asks has not', async () => {
   };
   expect(await ask(null)).toEqual({ begun: false, ended: false });
   expect((await toolStepOf(id))?.attempt).toBe(1);
-  expect(await ask(2)).toMatchObject({ ended: false });
+  expect(await ask(1)).toEqual({ begun: false, ended: false });
+  // What attempt 1 was told it may act on for a while: nobody is told the same as long as that lasts.
+  const held = await ask(2);
+  expect(held.wait).toBeGreaterThan(0);
+  expect((await toolStepOf(id))?.attempt).toBe(1);
+  await eventually('attempt 2 has the step', async () => (await ask(2)).wait === undefined);
   expect((await toolStepOf(id))?.attempt).toBe(2);
   // What must not be done twice: whoever is the first to say so, however often, and nobody else.
   const startedAt = Date.now();
@@ -71,7 +76,7 @@ test('who asks and begins has the step; who only asks has not', async () => {
   for (const _ of [1, 2]) expect(await ask(2, { startedAt })).toEqual({ begun: false, ended: false });
   expect(await toolStepOf(id)).toMatchObject({ attempt: 2, state: 'processing' });
   expect(await ask(2, { startedAt: startedAt + 1 })).toEqual({ begun: true, ended: false });
-  expect(await ask(3, { startedAt: startedAt + 1 })).toEqual({ begun: true, ended: false });
+  expect(await ask(3, { startedAt: startedAt + 1 })).toMatchObject({ begun: true, ended: false });
   expect((await toolStepOf(id))?.attempt).toBe(2);
   // Later than the question: the call of attempt 2 may have been made.
   await report(1, 'of the first');

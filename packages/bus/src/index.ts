@@ -96,3 +96,4 @@ export type {
   ToolWork,
   Work,
 } from './work.ts';
+export { STEP_HOLD_MS } from './work.ts';

@@ -123,7 +123,18 @@ export interface StepAnswer {
   ended: boolean;
   /** The later attempt that has the step; left out where there is none. */
   later?: number;
+  /**
+   * There when an earlier attempt was told so little ago that the step is its own that it may be about to act on it: nothing
+   * is recorded, and the question is to be asked again in so many milliseconds.
+   */
+  wait?: number;
 }
+
+/**
+ * For so long after its question, in milliseconds, an attempt that was told that it has a step may begin what is not to be
+ * done any more once the step is recorded; as long after the answer no later attempt is told so.
+ */
+export const STEP_HOLD_MS = 1_000;
 
 /** What the server tells of a message that it does not deliver any more. */
 export interface MaxDeliveriesAdvisory {

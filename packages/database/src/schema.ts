@@ -78,6 +78,8 @@ export interface ResponseStepsTable {
   canceled_at: Time | null;
   /** By the database's clock; of the call of an agent that is under way. */
   deadline: Time | null;
+  /** By the database's clock; see `STEP_HOLD_MS`. */
+  taken_at: Time | null;
 }
 
 /** Table `http_analytics`: each call of a model's upstream. */

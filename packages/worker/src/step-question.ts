@@ -4,13 +4,14 @@ import {
   decodeMessage,
   encodeMessage,
   isSilence,
+  STEP_HOLD_MS,
   STEP_SUBJECT,
   StaleDelivery,
   type StepAnswer,
   type StepQuestion,
 } from '@tailrace/bus';
 import { isOfLaterMessage } from '@tailrace/chain';
-import { ApiError } from '@tailrace/protocol';
+import { ApiError, type StepId } from '@tailrace/protocol';
 import { StepSuperseded } from './superseded.ts';
 
 /** Milliseconds that an answer may take, and until the question is asked again. */
@@ -50,15 +51,42 @@ export interface StepAttempt extends Pick<StepQuestion, 'responseId' | 'stepId'>
 }
 
 /**
+ * Takes a step for an attempt, from all earlier ones. Resolves when that is recorded, with whether an earlier one has, or may
+ * have, begun, and with how long the attempt can rely on having it: until then, by the monotonic clock, it may begin what is
+ * not to be done again once the step is recorded.
+ * @throws StepSuperseded when the step is over, or a later message carries it on; StaleDelivery when a later delivery of this
+ * message does; whatever aborts `signal`.
+ */
+export async function takeStep(
+  bus: Bus,
+  { responseId, stepId, attempt }: StepAttempt,
+  signal: AbortSignal,
+): Promise<{ begun: boolean; until: number }> {
+  for (;;) {
+    const askedAt = performance.now();
+    const answer = await askAboutStep(bus, { responseId, stepId, begins: attempt }, signal);
+    checkMine(answer, stepId, attempt);
+    if (answer.wait === undefined) return { begun: answer.begun, until: askedAt + STEP_HOLD_MS };
+    await sleep(answer.wait, undefined, { signal });
+  }
+}
+
+/**
  * Resolves when it is recorded that this attempt, and no other, does what must not be done twice.
- * @throws ApiError `tool_interrupted` when another delivery has begun it; StepSuperseded when the step is over, or a later
- * message carries it on; StaleDelivery when a later delivery of this message does; whatever aborts `signal`.
+ * @throws ApiError `tool_interrupted` when another delivery has begun it; otherwise as {@link takeStep}.
  */
 export async function beginOnce(bus: Bus, { attempt, startedAt, ...step }: StepAttempt, signal: AbortSignal) {
-  const answer = await askAboutStep(bus, { ...step, begins: attempt, once: { startedAt } }, signal);
-  if (answer.ended) throw new StepSuperseded(step.stepId);
-  if (answer.later !== undefined) {
-    throw isOfLaterMessage(answer.later, attempt) ? new StepSuperseded(step.stepId) : new StaleDelivery(step.stepId);
+  for (;;) {
+    const answer = await askAboutStep(bus, { ...step, begins: attempt, once: { startedAt } }, signal);
+    checkMine(answer, step.stepId, attempt);
+    if (answer.begun) throw new ApiError('tool_interrupted');
+    if (answer.wait === undefined) return;
+    await sleep(answer.wait, undefined, { signal });
   }
-  if (answer.begun) throw new ApiError('tool_interrupted');
+}
+
+function checkMine({ ended, later }: StepAnswer, stepId: StepId, attempt: number): void {
+  if (ended) throw new StepSuperseded(stepId);
+  if (later === undefined) return;
+  throw isOfLaterMessage(later, attempt) ? new StepSuperseded(stepId) : new StaleDelivery(stepId);
 }

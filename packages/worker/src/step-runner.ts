@@ -11,14 +11,14 @@ import {
   publishUntilStored,
   type QueueMessage,
   type ResultCommand,
-  type StepAnswer,
+  STEP_HOLD_MS,
   type Work,
 } from '@tailrace/bus';
 import { attemptOf } from '@tailrace/chain';
 import { crashPoint, type Logger } from '@tailrace/service';
 import { type Announce, announcer } from './call-notes.ts';
 import { Cancellations, StepCancelled } from './cancellations.ts';
-import { askAboutStep, beginOnce, type StepAttempt } from './step-question.ts';
+import { beginOnce, isRecorded, type StepAttempt, takeStep } from './step-question.ts';
 import { StepSuperseded } from './superseded.ts';
 
 /** How the steps of a kind of work are run. */
@@ -53,11 +53,19 @@ export interface Delivery {
    * is not to do it, which is for {@link StepRunnerOptions.run} to throw on.
    */
   begin(): Promise<void>;
+  /**
+   * To be awaited right before what may be repeated, but not once the step is recorded. Resolves when no later attempt has the
+   * step, nor gets it within the next moments; rejects as {@link Delivery.begin} does.
+   */
+  hold(): Promise<void>;
   /** Whether an earlier attempt has, or may have, said that it begins. */
   mayHaveBegun(): Promise<boolean>;
   /** To be awaited right before each call of an upstream or a tool. */
   announce: Announce;
 }
+
+/** Whether an earlier attempt may have begun the step, and until when, by the monotonic clock, this one can rely on having it. */
+type Standing = Awaited<ReturnType<typeof takeStep>>;
 
 type Ended = Exclude<ResultCommand, { kind: 'started' }>;
 type Address = Omit<Extract<ResultCommand, { kind: 'started' }>, 'kind'>;
@@ -112,11 +120,10 @@ export class StepRunner<W extends Work> {
     try {
       const report = await this.#cancellations.during([work.responseId, work.stepId], outer, async (signal) => {
         try {
-          const answer = await this.#inquire(work, message, address, signal);
-          if (answer?.ended) return null;
+          const standing = await this.#inquire(work, message, address, signal);
           // What is passed on is no step: whoever waits for it knows where it stands.
           if (work.kind !== 'relay') ended = this.#reportStarted(address, outer);
-          const delivery = this.#delivery(work, message, address, answer, { outer, signal });
+          const delivery = this.#delivery(work, message, address, standing, { outer, signal });
           return await this.#options.run(work, delivery, signal);
         } catch (error) {
           if (signal.reason instanceof StepCancelled || error instanceof StepSuperseded) return null;
@@ -132,39 +139,47 @@ export class StepRunner<W extends Work> {
     }
   }
 
-  /** Where the step stands, where that is to be known before it is begun; undefined where nothing speaks against it. */
-  async #inquire(
-    work: W,
-    message: QueueMessage,
-    { responseId, stepId, attempt, startedAt }: StepAttempt,
-    signal: AbortSignal,
-  ): Promise<StepAnswer | undefined> {
+  /**
+   * Where the step stands, as far as that has to be known before it is begun.
+   * @throws StepSuperseded, StaleDelivery
+   */
+  async #inquire(work: W, message: QueueMessage, attempt: StepAttempt, signal: AbortSignal): Promise<Standing> {
     const { bus, confirm } = this.#options;
-    if (work.kind === 'relay') return undefined;
+    // What comes right from the queue is nobody else's before the server delivers it once more.
+    const fresh = { begun: attempt.attempt > 1, until: performance.now() + STEP_HOLD_MS };
+    if (work.kind === 'relay') return fresh;
+    const { responseId, stepId } = attempt;
     // Another attempt may have been recorded meanwhile: then there is nothing left to do. A server that was killed may have
     // forgotten that it has delivered a message before, so its age tells, too; by clocks that may differ either way.
-    const old = attempt > 1 || Math.abs(startedAt - message.storedAt) > FRESH_MS;
+    const old = attempt.attempt > 1 || Math.abs(attempt.startedAt - message.storedAt) > FRESH_MS;
     const doubtful = this.#cancellations.has(responseId) || this.#cancellations.has(stepId);
-    if (!doubtful && !(confirm && old)) return undefined;
-    const answer = await askAboutStep(bus, { responseId, stepId, begins: confirm ? attempt : null }, signal);
-    if (doubtful && !answer.ended) this.#cancellations.forget([responseId, stepId]);
-    return answer;
+    if (!doubtful && !(confirm && old)) return fresh;
+    let standing: Standing;
+    if (confirm) standing = await takeStep(bus, attempt, signal);
+    else if (await isRecorded(bus, attempt, signal)) throw new StepSuperseded(stepId);
+    else standing = fresh;
+    if (doubtful) this.#cancellations.forget([responseId, stepId]);
+    return standing;
   }
 
   #delivery(
     work: W,
     message: QueueMessage,
     address: Address,
-    answer: StepAnswer | undefined,
+    standing: Standing,
     { outer, signal }: { outer: AbortSignal; signal: AbortSignal },
   ): Delivery {
     const { bus, log } = this.#options;
-    const { attempt, stepId, responseId, startedAt } = address;
+    const { attempt, stepId } = address;
+    let { until } = standing;
     return {
       attempt,
       redelivered: message.redelivered,
-      begin: () => beginOnce(bus, { responseId, stepId, attempt, startedAt }, signal),
-      mayHaveBegun: async () => answer?.begun ?? attempt > 1,
+      begin: () => beginOnce(bus, address, signal),
+      hold: async () => {
+        while (performance.now() >= until) ({ until } = await takeStep(bus, address, signal));
+      },
+      mayHaveBegun: async () => standing.begun,
       announce: announcer(bus, work, attempt, outer, (error) =>
         log.warn({ err: error, step_id: stepId }, 'a note of a call was not left'),
       ),

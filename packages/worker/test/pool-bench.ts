@@ -71,12 +71,17 @@ export function newSource(): WorkSource {
 }
 
 /** Publishes a step. */
-export async function publishStep(bus: Bus, source: WorkSource, responseId = newId(Date.now())): Promise<ToolWork> {
+export async function publishStep(
+  bus: Bus,
+  source: WorkSource,
+  responseId = newId(Date.now()),
+  attempt = 1,
+): Promise<ToolWork> {
   const work: ToolWork = {
     kind: 'tool_call',
     responseId,
     stepId: newId(Date.now()),
-    attempt: 1,
+    attempt,
     tool: source.name,
     arguments: '{}',
     parameters: null,

@@ -1,7 +1,14 @@
 /** What becomes of a step: what is heard of its response, and what must not be done twice. */
-import { cancelledSubject, type StepAnswer, type StepQuestion, type ToolWork, WORK_STREAM } from '@tailrace/bus';
+import {
+  cancelledSubject,
+  STEP_HOLD_MS,
+  type StepAnswer,
+  type StepQuestion,
+  type ToolWork,
+  WORK_STREAM,
+} from '@tailrace/bus';
 import { newId } from '@tailrace/protocol';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { eventually } from '../../../test/harness/eventually.ts';
 import { StepCancelled } from '../src/index.ts';
 import { DONE, newSource, type PoolBench, publishStep, startPoolBench, TestRegistry } from './pool-bench.ts';
@@ -115,5 +122,73 @@ describe('what must not be done twice', () => {
     await allIsDone();
     expect(said).toEqual(['asks', work.stepId, 'asks']);
     outdated();
+  });
+});
+
+describe('what may be done again until it is recorded', () => {
+  let said: string[];
+  let answers: StepAnswer[];
+  let stop: () => void;
+  beforeEach(() => {
+    said = [];
+    answers = [];
+    stop = bench.orchestrate((question) => {
+      said.push(`asks for ${question.begins}`);
+      return answers.shift() ?? { begun: true, ended: false };
+    });
+  });
+  afterEach(() => stop());
+
+  /** Starts runners that do `first`, then hold their step, then call, and gives them an attempt that others came before. */
+  async function attempt(second: number, first: () => void = () => undefined) {
+    const source = newSource();
+    await bench.pool(new TestRegistry({ source, concurrency: 1 }), async (_work, delivery) => {
+      first();
+      await delivery.hold();
+      said.push('calls');
+      return DONE;
+    });
+    await publishStep(bench.bus, source, newId(Date.now()), second);
+  }
+
+  test('is not begun by an attempt whose step a later message carries on', async () => {
+    answers = [{ begun: true, ended: false, later: 101 }];
+    await attempt(2);
+    await allIsDone();
+    expect(said).toEqual(['asks for 2']);
+  });
+
+  test('is not begun by a delivery that a later one of the same message has overtaken; that one begins', async () => {
+    answers = [{ begun: true, ended: false, later: 3 }];
+    await attempt(2);
+    await allIsDone();
+    expect(said).toEqual(['asks for 2', 'asks for 3', 'calls']);
+  });
+
+  test('is not begun while an earlier attempt may still be about to: it is asked again when told to', async () => {
+    answers = [{ begun: true, ended: false, wait: 300 }];
+    const askedAt = performance.now();
+    await attempt(2);
+    await allIsDone();
+    expect(said).toEqual(['asks for 2', 'asks for 2', 'calls']);
+    expect(performance.now() - askedAt).toBeGreaterThanOrEqual(300);
+  });
+
+  test('is asked about once more when the last answer is old, and not begun when it is recorded meanwhile', async () => {
+    const now = vi.spyOn(performance, 'now');
+    try {
+      answers = [
+        { begun: true, ended: false },
+        { begun: true, ended: true },
+      ];
+      await attempt(2, () => {
+        const later = performance.now() + STEP_HOLD_MS;
+        now.mockImplementation(() => later);
+      });
+      await allIsDone();
+    } finally {
+      now.mockRestore();
+    }
+    expect(said).toEqual(['asks for 2', 'asks for 2']);
   });
 });

@@ -4,12 +4,13 @@ import {
   decodeMessage,
   encodeMessage,
   openDesk,
+  STEP_HOLD_MS,
   STEP_SUBJECT,
   type StepAnswer,
   type StepQuestion,
 } from '@tailrace/bus';
 import { DATABASE_TIME, type Tables } from '@tailrace/database';
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { OrchestratorContext } from './context.ts';
 
 /**
@@ -33,6 +34,11 @@ export function answerAboutSteps(context: OrchestratorContext, most: number): De
   );
 }
 
+/** Not the transaction's time: it may have waited for its lock. */
+const CLOCK = sql<Date>`clock_timestamp()`;
+/** Milliseconds. */
+const sinceTaken = sql<number | null>`(extract(epoch FROM clock_timestamp() - taken_at) * 1000)::float8`;
+
 async function stepAnswer({ database }: OrchestratorContext, question: StepQuestion): Promise<StepAnswer> {
   const { responseId, stepId, begins, once } = question;
   if (begins === null) return standing(database, question);
@@ -40,11 +46,12 @@ async function stepAnswer({ database }: OrchestratorContext, question: StepQuest
     // Whatever ends the step holds the same lock: it has come to an end before this, or finds that it was taken over.
     await tx.selectFrom('responses').select('id').where('id', '=', responseId).forUpdate().executeTakeFirst();
     const answer = await standing(tx, question);
-    if (answer.ended || answer.later !== undefined || (once && answer.begun)) return answer;
+    if (answer.ended || answer.later !== undefined || answer.wait !== undefined || (once && answer.begun))
+      return answer;
     const begun = once && { state: 'processing' as const, started_at: new Date(once.startedAt) };
     await tx
       .updateTable('response_steps')
-      .set({ attempt: begins, ...begun })
+      .set({ attempt: begins, taken_at: CLOCK, ...begun })
       .where('response_id', '=', responseId)
       .where('id', '=', stepId)
       .execute();
@@ -60,16 +67,18 @@ async function standing(
 ): Promise<StepAnswer> {
   const step = await database
     .selectFrom('response_steps')
-    .select(['attempt', 'started_at', 'ended_entry'])
+    .select(['attempt', 'started_at', 'ended_entry', sinceTaken.as('since_taken')])
     .where('response_id', '=', responseId)
     .where('id', '=', stepId)
     .executeTakeFirst();
   if (!step) return { begun: true, ended: true };
-  const { attempt, started_at, ended_entry } = step;
+  const { attempt, started_at, ended_entry, since_taken } = step;
+  const held = begins !== null && attempt < begins && since_taken !== null && since_taken < STEP_HOLD_MS;
   return {
     // It may have said so itself: that it is at it, or this very question.
     begun: started_at !== null && started_at.getTime() !== once?.startedAt,
     ended: ended_entry !== null,
     ...(begins !== null && attempt > begins ? { later: attempt } : {}),
+    ...(held ? { wait: Math.ceil(STEP_HOLD_MS - since_taken) } : {}),
   };
 }

@@ -43,7 +43,7 @@ export interface ToolCallerOptions {
 }
 
 /** How a step came here, as far as it matters to tools. */
-export type ToolDelivery = Pick<Delivery, 'attempt' | 'begin' | 'mayHaveBegun' | 'announce'>;
+export type ToolDelivery = Pick<Delivery, 'attempt' | 'begin' | 'hold' | 'mayHaveBegun' | 'announce'>;
 
 type Once = Pick<ToolOutcome, 'outcome'> & { measure: ToolCallMeasure };
 
@@ -123,7 +123,9 @@ export class ToolCaller {
     for (let wait = backoffMs; ; wait *= 2) {
       const { outcome, measure } = await this.#admitted(target, signal, async () => {
         // What may not be done twice is not begun before others can know of it.
-        if (!target.idempotent) {
+        if (target.idempotent) {
+          await delivery.hold();
+        } else {
           await delivery.begin();
           crashPoint('after-tool-begin');
         }
