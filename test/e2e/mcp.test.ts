@@ -2,10 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import type OpenAI from 'openai';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { eventually } from '../harness/eventually.ts';
 import { logged } from '../harness/logged.ts';
 import { type McpServerOptions, startMcpServer, type TestMcpServer } from '../harness/mcp-server.ts';
 import { script } from '../harness/scripts.ts';
 import { type TestStack, testStack } from '../harness/stack.ts';
+import { stored } from '../harness/stored.ts';
 import { type Recorder, startRecorder } from './recorder.ts';
 
 type OutputItem = OpenAI.Responses.ResponseOutputItem;
@@ -168,6 +170,47 @@ describe('a server that the request names', () => {
     expect(response.tools).toMatchObject([{ type: 'mcp', server_label: 'given', server_url }]);
   });
 
+  test('has its address sealed wherever it is kept: in the tables, in the streams while it is called, in the logs', async () => {
+    const [path, query, origin] = [`path-${randomUUID()}`, `query-${randomUUID()}`, new URL(given.url).origin];
+    const server_label = 'with_secret_address';
+    const tools = [mcp(given, { server_label, server_url: `${origin}/${path}/mcp?token=${query}` })];
+    const { text: input } = script(call('sleep', { ms: 600_000 }), '!turn', '!say Late.');
+    const before = given.calls.length;
+    const live = await client.responses.create({ model: 'bare', input, tools, background: true });
+    await eventually('the tool is called', async () => given.calls.length > before);
+    expect(given.targets.at(-1)).toBe(`/${path}/mcp?token=${query}`);
+    // Where the server is spoken of: its label is no secret.
+    expect(await stored(stack, server_label)).toEqual(expect.arrayContaining(['public.responses', 'TR_WORK']));
+    for (const secret of [path, query]) expect(await stored(stack, secret)).toEqual([]);
+    await client.responses.cancel(live.id);
+
+    const conversation = await client.conversations.create();
+    const gone = mcp(given, { server_label: 'gone', server_url: `http://127.0.0.9:9/${path}?token=${query}` });
+    const done = await client.responses.create({
+      model: 'bare',
+      input: script(call('echo', { text: 'hi' }), '!turn', '!say Done.').text,
+      tools: [...tools, gone],
+      conversation: conversation.id,
+    });
+    expect(types(done.output)).toEqual(['mcp_list_tools', 'mcp_list_tools', 'mcp_call', 'message']);
+    expect(ofType(done.output, 'mcp_list_tools').map(({ error }) => error === null)).toEqual([true, false]);
+    expect(done.tools).toMatchObject([
+      { server_url: `${origin}/<redacted>` },
+      { server_url: 'http://127.0.0.9:9/<redacted>' },
+    ]);
+    const shown = await stack.fetch(`/v1/responses/${done.id}/steps`);
+    const told = JSON.stringify([done, await client.responses.retrieve(done.id), await shown.text()]);
+    const places = ['conversation_items', 'response_steps', 'responses', 'tool_call_analytics'].map(
+      (t) => `public.${t}`,
+    );
+    expect(await stored(stack, server_label)).toEqual(expect.arrayContaining([...places, 'TR_LOG_0']));
+    for (const secret of [path, query]) {
+      expect(told).not.toContain(secret);
+      expect(await stored(stack, secret)).toEqual([]);
+      expect(await logged(stack, secret)).toEqual([]);
+    }
+  });
+
   test('refuses those who do not have them: the response goes on without', async () => {
     const { text: input } = script('!say Alone.');
     const response = await client.responses.create({ model: 'bare', input, tools: [mcp(guarded)] });
@@ -185,6 +228,13 @@ describe('a server that the request names', () => {
     const next = { model: 'bare', input, tools: [mcp(given)], previous_response_id: first.id };
     const second = await client.responses.create(next);
     expect(types(second.output)).toEqual(['mcp_call', 'message']);
+    const elsewhere = [mcp(given, { server_url: `${given.url}?tenant=other` })];
+    const third = await client.responses.create({
+      ...next,
+      input: script('!say Three.').text,
+      tools: elsewhere,
+    });
+    expect(types(third.output)).toEqual(['mcp_list_tools', 'message']);
   });
 
   test('waits for approval, unless it is told not to; a call that is approved is made, one that is not is not', async () => {

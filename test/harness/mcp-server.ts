@@ -55,6 +55,8 @@ export interface TestMcpServer {
   methods: string[];
   /** The headers of all requests, oldest first. */
   requests: IncomingHttpHeaders[];
+  /** Where each request went, oldest first: the path with the query. It is answered wherever that is. */
+  targets: string[];
   /** Forgets all sessions, as one that was started again. */
   forget(): void;
   /** Answers each request with this status, until it is told null. */
@@ -105,6 +107,7 @@ export async function startMcpServer(options: McpServerOptions = {}): Promise<Te
   const listings: McpCall[] = [];
   const methods: string[] = [];
   const requests: IncomingHttpHeaders[] = [];
+  const targets: string[] = [];
   let refusing: number | null = null;
   const idle = Array.from(
     { length: options.more ?? 0 },
@@ -120,6 +123,7 @@ export async function startMcpServer(options: McpServerOptions = {}): Promise<Te
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     requests.push(request.headers);
+    targets.push(request.url ?? '');
     const body = request.method === 'POST' ? await readJson(request) : undefined;
     if (isMessage(body)) methods.push(body.method);
     const missing = Object.entries(options.requires ?? {}).some(([name, value]) => request.headers[name] !== value);
@@ -220,6 +224,7 @@ export async function startMcpServer(options: McpServerOptions = {}): Promise<Te
     listings,
     methods,
     requests,
+    targets,
     forget: () => sessions.clear(),
     refuseWith(status) {
       refusing = status;

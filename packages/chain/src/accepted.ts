@@ -42,17 +42,28 @@ export interface Agent {
 /** Which calls of an MCP server a client has to approve first. */
 export type ApprovalPolicy = 'always' | 'never' | { always: string[]; never: string[] };
 
+/**
+ * Where a server is that a client has named. A URL's path and query are as secret as headers: many have a token in them.
+ */
+interface RequestedAddress {
+  /** The whole URL, sealed. */
+  url: string;
+  /** The same for the same URL. It tells nothing of it to those who do not have the installation's key. */
+  digest: string;
+  /** What clients are shown of the URL: its origin, and whether anything follows. */
+  shown: string;
+  /** By their names, in lower case. The values are sealed. */
+  headers: Record<string, string>;
+}
+
 /** A server of tools that speaks the Model Context Protocol, as it was when the request was accepted. */
 export interface McpServer {
   /** Unique among the request's servers. */
   label: string;
   /** What the model is told of the server; null for nothing. */
   description: string | null;
-  /**
-   * Where it is: what the operator has registered under that name, or what the client has given. Values of `headers` are
-   * sealed.
-   */
-  at: { registered: string } | { url: string; headers: Record<string, string> };
+  /** Where it is: what the operator has registered under that name, or what the client has given. */
+  at: { registered: string } | RequestedAddress;
   /** The tools of the server that may be called; null for all. */
   allowed_tools: string[] | null;
   require_approval: ApprovalPolicy;
@@ -81,7 +92,7 @@ interface Decisions {
   purpose?: 'compaction';
 }
 
-/** What a client sent, normalised. Of its tools only the functions: MCP servers, whose headers are secret, are `mcp_servers`. */
+/** What a client sent, normalised. Of its tools only the functions: MCP servers, of which much is secret, are `mcp_servers`. */
 type Body<Item> = Omit<CreateResponseBody, 'input' | 'stream' | 'stream_options' | 'tools'> & {
   input: Item[];
   tools?: FunctionToolParam[] | null | undefined;

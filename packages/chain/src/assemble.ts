@@ -145,18 +145,12 @@ function echoedServer({ label, description, at, allowed_tools, require_approval:
     type: 'mcp',
     server_label: label,
     server_description: description,
-    server_url: 'registered' in at ? null : originOf(at.url),
+    server_url: 'registered' in at ? null : at.shown,
     headers: null,
     allowed_tools,
     require_approval:
       typeof policy === 'string' ? policy : { always: named(policy.always), never: named(policy.never) },
   };
-}
-
-/** Paths, queries and user names may be secret. */
-function originOf(url: string): string {
-  const { origin, href } = new URL(url);
-  return href === `${origin}/` ? href : `${origin}/<redacted>`;
 }
 
 function seconds(milliseconds: number): number {

@@ -2,9 +2,9 @@
 import type { McpServer } from './accepted.ts';
 import type { McpTool } from './step.ts';
 
-/** Where a server is, as far as two of them may be the same. */
+/** Tells whether two servers are at the same place, and of a place that a client has named nothing else. */
 export function addressOf({ at }: McpServer): string {
-  return 'registered' in at ? `registered:${at.registered}` : at.url;
+  return 'registered' in at ? `registered:${at.registered}` : at.digest;
 }
 
 /** Whether a tool of the server may be called, approved or not. */

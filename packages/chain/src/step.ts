@@ -28,7 +28,7 @@ export interface ToolCallRequest {
 
 /** What an MCP server, named by its label, is asked for. */
 export type McpAct =
-  /** Its tools. The request's `tool` and `call_id` are the label. `at` is where the server is: see `addressOf`. */
+  /** Its tools. The request's `tool` and `call_id` are the label. `at` stands for where the server is: see `addressOf`. */
   | { do: 'list'; server: string; at: string }
   /** A call of the tool that the server itself calls `name`. `approval` is the id of the approval request, where there was one. */
   | { do: 'call'; server: string; name: string; approval: string | null }

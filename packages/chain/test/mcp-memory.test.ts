@@ -13,7 +13,7 @@ import {
   turnItems,
 } from '../src/index.ts';
 import { call, recordOf, requestWith, text } from './chains.ts';
-import { Story, server } from './story.ts';
+import { requestedAt, Story, server } from './story.ts';
 
 const TOOLS = ['read', 'drop'].map((name) => ({ name, description: null, input_schema: {}, annotations: null }));
 const docs = server('docs', { require_approval: 'always' });
@@ -102,8 +102,10 @@ describe.each(HISTORIES)('a turn that goes on from %s', (_what, history) => {
     };
     expect(asks({ allowed_tools: ['read'] })).toEqual(['model_call']);
     expect(asks({ allowed_tools: ['read', 'write'] })).toEqual(['tool_call']);
-    const elsewhere = asks({ at: { url: 'https://elsewhere.example', headers: {} } });
+    const elsewhere = asks({ at: { ...requestedAt('docs'), digest: 'elsewhere' } });
     expect(elsewhere).toEqual([history[0]?.chain.length === 0 ? 'model_call' : 'tool_call']);
+    // What is sealed looks different each time.
+    expect(asks({ at: { ...requestedAt('docs'), url: 'sealed anew', headers: {} } })).toEqual(['model_call']);
   });
 
   type Row = [what: string, input: KeptItem[], servers: McpServer[], code: string, param: string];

@@ -13,7 +13,7 @@ import {
   type RecordedItem,
 } from '../src/index.ts';
 import { call, recordOf, requestWith, TOOL_ERROR, text } from './chains.ts';
-import { Story, server } from './story.ts';
+import { requestedAt, Story, server } from './story.ts';
 
 const named = (name: string, fields: Partial<McpTool> = {}): McpTool => ({
   name,
@@ -38,8 +38,8 @@ describe('a scope with MCP servers', () => {
   test('begins by asking all of them at once what they can do, and calls its model when they have said so', () => {
     const story = new Story(request([server('docs'), server('wiki')]));
     expect(story.chain.map((step) => step.kind === 'tool_call' && step.request.mcp)).toEqual([
-      { do: 'list', server: 'docs', at: 'https://docs.example/mcp' },
-      { do: 'list', server: 'wiki', at: 'https://wiki.example/mcp' },
+      { do: 'list', server: 'docs', at: 'docs' },
+      { do: 'list', server: 'wiki', at: 'wiki' },
     ]);
     expect(types(story).slice(2)).toEqual([
       'output_item.added',
@@ -254,15 +254,14 @@ test.each<[McpServer['require_approval'], boolean[]]>([
 });
 
 test('a response echoes the servers that the client may know, and none of their secrets', () => {
-  const secret = 'https://user:secret@docs.example:8443/secret?key=secret';
   const servers = [
     server('docs', {
-      at: { url: secret, headers: { authorization: 'secret' } },
+      at: { url: 'secret', digest: 'secret', shown: 'https://docs.example:8443/<redacted>', headers: { a: 'secret' } },
       description: 'Manuals',
       allowed_tools: ['read'],
       require_approval: { always: ['a'], never: [] },
     }),
-    server('plain', { at: { url: 'https://plain.example/', headers: {} } }),
+    server('plain', { at: { ...requestedAt('secret'), shown: 'https://plain.example/' } }),
     server('ours', { at: { registered: 'ours' } }),
     server('hidden', { inner: true }),
   ];

@@ -89,7 +89,7 @@ export function offered(
   const servers: McpServer[] = [];
   const server = { description: null, allowed_tools: null, inner: false };
   if (docs) {
-    const at = { url: 'https://docs.example/mcp', headers: {} };
+    const at = { url: 'sealed', digest: 'docs', shown: 'https://docs.example/<redacted>', headers: {} };
     servers.push({ ...server, label: 'docs', at, allowed_tools: ['search', 'fetch'], require_approval: docs.policy });
   }
   if (wiki) servers.push({ ...server, label: 'wiki', at: { registered: 'wiki' }, require_approval: 'never' });

@@ -113,11 +113,19 @@ export class Story {
   }
 }
 
+/** Where a server is that a client has named; its secrets as if they were sealed. */
+export const requestedAt = (digest: string): Exclude<McpServer['at'], { registered: string }> => ({
+  url: `sealed ${digest}`,
+  digest,
+  shown: `https://${digest}.example/<redacted>`,
+  headers: { authorization: `sealed ${digest}` },
+});
+
 /** An MCP server. */
 export const server = (label: string, fields: Partial<McpServer> = {}): McpServer => ({
   label,
   description: null,
-  at: { url: `https://${label}.example/mcp`, headers: {} },
+  at: requestedAt(label),
   allowed_tools: null,
   require_approval: 'never',
   inner: false,

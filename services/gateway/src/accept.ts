@@ -10,6 +10,7 @@ import {
   type ResponseId,
 } from '@tailrace/protocol';
 import type { RegisteredKey, RegistryView } from '@tailrace/registry';
+import type { Hiding } from './mcp-servers.ts';
 import { type ToolScope, toolScope } from './tool-scope.ts';
 
 /** A request that can be handed to the orchestrator. */
@@ -27,8 +28,7 @@ export interface AcceptRules {
   maxDepth: number;
   /** Without them the model is offered what the client brings along, and nothing else. */
   serverTools: boolean;
-  /** Seals the headers of MCP servers: nothing else that is kept can be read by others. */
-  seal(plain: string): string;
+  sealer: Hiding;
 }
 
 /**
@@ -39,12 +39,12 @@ export function acceptRequest(
   body: CreateResponseBody,
   key: Pick<RegisteredKey, 'groups'>,
   registry: RegistryView,
-  { maxIterations, maxDepth, serverTools: registered, seal }: AcceptRules,
+  { maxIterations, maxDepth, serverTools: registered, sealer }: AcceptRules,
 ): Acceptable {
   const name = body.model;
   const model = registry.modelFor(key.groups, name);
   if (!model) throw new ApiError('model_not_found', { model: name }, { param: 'model' });
-  const tools = toolScope(body, { groups: key.groups, registry, maxIterations, registered, seal });
+  const tools = toolScope(body, { groups: key.groups, registry, maxIterations, registered, sealer });
   checkToolChoice(body, tools);
   const previousResponseId = previousId(body);
   const conversationId = conversationIdOf(body);

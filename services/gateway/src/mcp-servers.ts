@@ -1,7 +1,10 @@
 /** MCP servers as a request is given them: what the operator says, and what the client says, put together. Pure. */
 import type { ApprovalPolicy, McpServer } from '@tailrace/chain';
 import { ApiError, type McpToolParam } from '@tailrace/protocol';
-import type { RegisteredMcpTool } from '@tailrace/registry';
+import type { RegisteredMcpTool, Sealer } from '@tailrace/registry';
+
+/** What hides the address and the headers of a server that a client has named: nothing else that is kept of it is secret. */
+export type Hiding = Pick<Sealer, 'seal' | 'digest'>;
 
 /** Headers that belong to the transport. */
 const OWN_HEADERS = new Set([
@@ -30,14 +33,17 @@ const MAX_HEADERS = 64;
  * A server that a client has named by its address. Whether the address may be reached is seen when it is connected to.
  * @throws ApiError `invalid_value`, `mutually_exclusive`
  */
-export function requestedServer(tool: McpToolParam, param: string, seal: (plain: string) => string): McpServer {
+export function requestedServer(tool: McpToolParam, param: string, sealer: Hiding): McpServer {
   const headers = headersOf(tool, param);
+  const { href, origin } = addressOf(tool.server_url ?? '', `${param}.server_url`);
   return {
     label: tool.server_label,
     description: tool.server_description ?? null,
     at: {
-      url: addressOf(tool.server_url ?? '', `${param}.server_url`),
-      headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, seal(value)])),
+      url: sealer.seal(href),
+      digest: sealer.digest(href),
+      shown: href === `${origin}/` ? href : `${origin}/<redacted>`,
+      headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, sealer.seal(value)])),
     },
     allowed_tools: allowedTools(tool),
     require_approval: policyOf(tool) ?? 'always',
@@ -92,7 +98,7 @@ function allowedTools({ allowed_tools: allowed }: McpToolParam): string[] | null
   return Array.isArray(allowed) ? allowed : (allowed?.tool_names ?? null);
 }
 
-function addressOf(text: string, param: string): string {
+function addressOf(text: string, param: string): URL {
   const url = URL.parse(text);
   const reason =
     url?.protocol !== 'http:' && url?.protocol !== 'https:'
@@ -101,7 +107,7 @@ function addressOf(text: string, param: string): string {
         ? 'it has a user name or a password in it'
         : null;
   if (!url || reason !== null) throw new ApiError('invalid_value', { param, reason: reason ?? '' }, { param });
-  return url.href;
+  return url;
 }
 
 function headersOf({ headers, authorization }: McpToolParam, param: string): Record<string, string> {

@@ -45,7 +45,7 @@ export interface Origin {
 
 /** What a gateway lays down for every request. */
 export function acceptRules({ maxIterations, maxDepth, sealer }: GatewayContext): AcceptRules {
-  return { maxIterations, maxDepth, serverTools: true, seal: (plain) => sealer.seal(plain) };
+  return { maxIterations, maxDepth, serverTools: true, sealer };
 }
 
 /**

@@ -5,7 +5,7 @@
 import type { McpServer, ServerTool } from '@tailrace/chain';
 import { ApiError, type CreateResponseBody, type FunctionToolParam, type McpToolParam } from '@tailrace/protocol';
 import type { RegisteredMcpTool, RegisteredTool, RegistryView } from '@tailrace/registry';
-import { registeredServer, requestedServer } from './mcp-servers.ts';
+import { type Hiding, registeredServer, requestedServer } from './mcp-servers.ts';
 
 /** See the file's head. */
 export interface ToolScope {
@@ -26,7 +26,7 @@ export interface ScopeRules {
   maxIterations: number;
   /** Whether there are registered tools at all. */
   registered: boolean;
-  seal(plain: string): string;
+  sealer: Hiding;
 }
 
 /**
@@ -93,7 +93,7 @@ function mcpServer(
   rules: ScopeRules,
 ): McpServer {
   const param = `tools[${index}]`;
-  if (!isRegisteredServer(tool)) return requestedServer(tool, param, rules.seal);
+  if (!isRegisteredServer(tool)) return requestedServer(tool, param, rules.sealer);
   const found = registered.find(({ name }) => name === tool.server_label);
   if (found?.kind === 'mcp') return registeredServer(found, { tool, param }, false);
   throw new ApiError('mcp_server_not_found', { label: tool.server_label }, { param: `${param}.server_label` });

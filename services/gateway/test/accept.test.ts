@@ -30,7 +30,7 @@ const RULES = {
   maxIterations: MAX_ITERATIONS,
   maxDepth: 3,
   serverTools: true,
-  seal: (plain: string) => `sealed ${plain}`,
+  sealer: { seal: (plain: string) => `sealed ${plain}`, digest: (text: string) => `digest of ${text}` },
 };
 const accept = (body: Record<string, unknown>, by = key) =>
   acceptRequest(validate(createResponseBody, { model: 'small', input: 'Hi', ...body }), by, registry, RULES);

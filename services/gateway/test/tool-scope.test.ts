@@ -26,7 +26,8 @@ function scope(
 ) {
   const body = validate(createResponseBody, { model: 'small', input: 'Hi', tools });
   const { groups = ['everyone'], registered = true } = change;
-  return toolScope(body, { groups, registry, maxIterations: 7, registered, seal: (plain) => `<${plain}>` });
+  const sealer = { seal: (plain: string) => `<${plain}>`, digest: (text: string) => `#${text}#` };
+  return toolScope(body, { groups, registry, maxIterations: 7, registered, sealer });
 }
 
 function refusal(registry: RegistryView, tools: unknown[]): { code: string; param: string } {
@@ -111,7 +112,7 @@ describe('agents', () => {
     expect(names(innerTools)).toEqual(['look']);
     expect(names(functions)).toEqual(['look']);
     expect(servers).toMatchObject([
-      { label: 'wiki', at: { url: 'https://mcp.example.com/mcp' }, inner: false },
+      { label: 'wiki', at: { url: '<https://mcp.example.com/mcp>' }, inner: false },
       { label: 'wiki_', at: { registered: 'wiki' }, inner: true },
     ]);
     expect(serverTools[0]?.agent?.mcp_servers).toEqual(['wiki_']);
@@ -186,7 +187,7 @@ describe('MCP servers of the operator', () => {
 describe('MCP servers of the client', () => {
   const registry = registryOf(registeredMcpTool('wiki', 'http://wiki/mcp'), registeredHttpTool('look'));
 
-  test('are kept with their headers sealed, and ask for approval unless they are told not to', () => {
+  test('are kept with their addresses and headers sealed, and ask for approval unless they are told not to', () => {
     const headers = { 'X-Tenant': '7' };
     const given = mcp('own', { headers, authorization: 'token', server_description: 'Mine.', allowed_tools: ['a'] });
     const { servers, functions } = scope(registry, [given, fn('f')]);
@@ -194,7 +195,9 @@ describe('MCP servers of the client', () => {
       label: 'own',
       description: 'Mine.',
       at: {
-        url: 'https://mcp.example.com/mcp',
+        url: '<https://mcp.example.com/mcp>',
+        digest: '#https://mcp.example.com/mcp#',
+        shown: 'https://mcp.example.com/<redacted>',
         headers: { 'x-tenant': '<7>', authorization: '<Bearer token>' },
       },
       allowed_tools: ['a'],
@@ -203,6 +206,18 @@ describe('MCP servers of the client', () => {
     });
     expect(functions).toEqual([fn('f')]);
     expect(scope(registry, [mcp('own', { require_approval: 'never' })]).servers[0]?.require_approval).toBe('never');
+  });
+
+  test.each([
+    ['https://mcp.example.com', 'https://mcp.example.com/'],
+    ['HTTPS://MCP.example.com:443/', 'https://mcp.example.com/'],
+    ['https://mcp.example.com:8443/token', 'https://mcp.example.com:8443/<redacted>'],
+    ['https://mcp.example.com?token', 'https://mcp.example.com/<redacted>'],
+    ['http://[::1]/#token', 'http://[::1]/<redacted>'],
+  ])('at %s are shown as %s, and nothing more is kept in the clear', (server_url, shown) => {
+    const { at } = scope(registry, [mcp('own', { server_url })]).servers[0] ?? {};
+    const { href } = new URL(server_url);
+    expect(at).toEqual({ url: `<${href}>`, digest: `#${href}#`, shown, headers: {} });
   });
 
   test.each([

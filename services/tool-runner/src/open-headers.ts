@@ -2,6 +2,19 @@ import { ApiError } from '@tailrace/protocol';
 import { type Sealed, type Sealer, UnsealError } from '@tailrace/registry';
 
 /**
+ * A secret as it is needed.
+ * @throws ApiError `secret_unreadable`, which names `owner`
+ */
+export function openSecret(sealed: Sealed, owner: string, sealer: Sealer): string {
+  try {
+    return sealer.open(sealed);
+  } catch (error) {
+    if (error instanceof UnsealError) throw new ApiError('secret_unreadable', { name: owner }, { cause: error });
+    throw error;
+  }
+}
+
+/**
  * Headers as they are sent.
  * @throws ApiError `secret_unreadable`, which names `owner`
  */
@@ -10,10 +23,7 @@ export function openHeaders(
   owner: string,
   sealer: Sealer,
 ): Record<string, string> {
-  try {
-    return Object.fromEntries(Object.entries(sealed).map(([name, value]) => [name.toLowerCase(), sealer.open(value)]));
-  } catch (error) {
-    if (error instanceof UnsealError) throw new ApiError('secret_unreadable', { name: owner }, { cause: error });
-    throw error;
-  }
+  return Object.fromEntries(
+    Object.entries(sealed).map(([name, value]) => [name.toLowerCase(), openSecret(value, owner, sealer)]),
+  );
 }

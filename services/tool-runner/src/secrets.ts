@@ -1,7 +1,9 @@
-/** What is secret of the headers that are sent along, and how it is taken out of what comes back. */
+/** What is secret of the headers that are sent along, and of addresses that clients name, and how it is taken out of what comes back. */
 
 /** Shorter ones are found in every text by chance. */
 const LEAST_CHARS = 8;
+/** Words are hardly ever so long, and keys hardly ever shorter. */
+const LONG_CHARS = 16;
 
 /**
  * Headers whose values are no secret, but may well stand in an answer for another reason. Nobody can tell of any other name
@@ -37,14 +39,38 @@ const SCHEME = /^(?:basic|bearer|digest|dpop|hmac|negotiate|token|api-?key)\s/i;
 
 /**
  * What must not be shown of the headers of a request: their values, and what follows the scheme where they begin with one, as
- * in `Bearer …`.
+ * in `Bearer …`. With `address`, of a server that a client has named, also what follows its origin.
  */
-export function secretsOf(headers: Readonly<Record<string, string>>): string[] {
+export function secretsOf(headers: Readonly<Record<string, string>>, address?: string): string[] {
   const plain = Object.entries(headers).flatMap(([name, value]) =>
     isOpen(name.toLowerCase()) ? [] : parts(name, value),
   );
+  if (address !== undefined) plain.push(...piecesOf(address));
   const written = plain.filter((part) => part.length >= LEAST_CHARS).flatMap(spellings);
   return [...new Set(written)].sort((a, b) => b.length - a.length);
+}
+
+/**
+ * What follows an address's origin, as servers like to repeat it, and what of that may be a secret of its own. Its words, such
+ * as the name of a tool, may be what an answer is about.
+ */
+function piecesOf(address: string): string[] {
+  const { pathname, search, searchParams } = new URL(address);
+  const segments = pathname.split('/').filter(isLong);
+  const values = [...searchParams].flatMap(([name, value]) => (TELLING.test(name) || isLong(value) ? [value] : []));
+  return [`${pathname}${search}`, pathname, search.slice(1), ...segments, ...segments.map(decoded), ...values];
+}
+
+const isLong = (text: string): boolean => text.length >= LONG_CHARS;
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch (error) {
+    // No encoding of anything: it means itself.
+    if (error instanceof URIError) return segment;
+    throw error;
+  }
 }
 
 const isOpen = (name: string): boolean => OPEN.has(name) || VERSION.test(name);

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { hostileTargets } from '../../../test/harness/hostile-targets.ts';
 import { startMcpServer } from '../../../test/harness/mcp-server.ts';
 import { mcpKind } from '../src/mcp/mcp-kind.ts';
-import { callWork, delivery, listWork, mcpServer, never, sealer, toolCaller } from './steps.ts';
+import { callWork, delivery, listWork, mcpServer, never, requestedAt, sealer, toolCaller } from './steps.ts';
 
 /** Somebody on this machine whom nobody shall reach. */
 let canary: Server;
@@ -45,7 +45,7 @@ async function callAt(url: string, { allow = [], lookup }: { allow?: string[]; l
     guarded,
   );
   const caller = toolCaller([kind], []);
-  const given = mcpServer({ url, headers: {} });
+  const given = mcpServer(requestedAt(url));
   try {
     return {
       listed: (await caller.run(listWork(given), delivery(), never)).outcome,

@@ -9,7 +9,18 @@ import { eventually } from '../../../test/harness/eventually.ts';
 import { type McpServerOptions, startMcpServer, type TestMcpServer } from '../../../test/harness/mcp-server.ts';
 import { type McpKindLimits, mcpKind } from '../src/mcp/mcp-kind.ts';
 import type { ToolCaller } from '../src/tool-caller.ts';
-import { callWork, delivery, listWork, mcpServer, never, STEP_ID, sealer, TRACE, toolCaller } from './steps.ts';
+import {
+  callWork,
+  delivery,
+  listWork,
+  mcpServer,
+  never,
+  requestedAt,
+  STEP_ID,
+  sealer,
+  TRACE,
+  toolCaller,
+} from './steps.ts';
 
 const LIMITS: McpKindLimits = {
   timeoutMs: 5_000,
@@ -144,18 +155,20 @@ describe('what a server is sent', () => {
   test('the headers that a client has sealed for it', async () => {
     const server = await start({ requires: { 'x-key': 'key-of-the-client' } });
     const caller = callerFor({});
-    const given = mcpServer({ url: server.url, headers: { 'x-key': sealer.seal('key-of-the-client') } });
+    const given = mcpServer(requestedAt(server.url, { 'x-key': 'key-of-the-client' }));
     expect((await run(caller, callWork(given, 'echo', { text: 'key-of-the-client?' }))).outcome).toEqual({
       result: { output: '***?' },
     });
-    const without = mcpServer({ url: server.url, headers: {} });
+    const without = mcpServer(requestedAt(server.url));
     expect((await run(caller, callWork(without, 'echo', { text: 'hi' }))).outcome).toEqual({
       error: { code: 'tool_http_error', message: 'The tool answered 401: who are you?' },
     });
-    const foreign = mcpServer({ url: server.url, headers: { 'x-key': 'sealed by nobody' } });
-    expect((await run(caller, callWork(foreign, 'echo', { text: 'hi' }))).outcome).toMatchObject({
-      error: { code: 'secret_unreadable' },
-    });
+    for (const change of [{ headers: { 'x-key': 'sealed by nobody' } }, { url: server.url }]) {
+      const foreign = mcpServer({ ...requestedAt(server.url), ...change });
+      expect((await run(caller, callWork(foreign, 'echo', { text: 'hi' }))).outcome).toEqual({
+        error: errorInfo('secret_unreadable', { name: 'given' }),
+      });
+    }
   });
 
   test('arguments that fit the schema; others never leave', async () => {
@@ -193,10 +206,21 @@ describe('a listing', () => {
     expect(server.methods.filter((method) => method === 'tools/list')).toHaveLength(pages);
   });
 
+  test('is not shared by requests with other credentials in their address', async () => {
+    const server = await start();
+    const caller = callerFor({});
+    const as = (key: string) => mcpServer(requestedAt(`${server.url}/${key}?key=${key}`));
+    for (const key of ['one-client', 'one-client', 'another-one']) await run(caller, listWork(as(key)));
+    expect(server.methods.filter((method) => method === 'tools/list')).toHaveLength(2);
+    expect(new Set(server.targets)).toEqual(
+      new Set(['/mcp/one-client?key=one-client', '/mcp/another-one?key=another-one']),
+    );
+  });
+
   test('is not shared by requests with other credentials', async () => {
     const server = await start();
     const caller = callerFor({});
-    const as = (key: string) => mcpServer({ url: server.url, headers: { 'x-key': sealer.seal(key) } });
+    const as = (key: string) => mcpServer(requestedAt(server.url, { 'x-key': key }));
     for (const key of ['one-client', 'one-client', 'another-one']) await run(caller, listWork(as(key)));
     expect(server.methods.filter((method) => method === 'tools/list')).toHaveLength(2);
   });
@@ -247,7 +271,7 @@ describe('sessions', () => {
   test('are a response’s own where a client has named the server', async () => {
     const server = await start();
     const caller = callerFor({});
-    const given = mcpServer({ url: server.url, headers: {} });
+    const given = mcpServer(requestedAt(server.url));
     for (const responseId of ['a', 'b', 'a'])
       await run(caller, callWork(given, 'echo', { text: 'hi' }, { responseId }));
     expect(count(server)).toBe(2);
@@ -267,7 +291,7 @@ describe('sessions', () => {
   test('are bounded: the one that is used least is closed', async () => {
     const server = await start();
     const caller = callerFor({});
-    const given = mcpServer({ url: server.url, headers: {} });
+    const given = mcpServer(requestedAt(server.url));
     for (let n = 0; n < 6; n += 1) {
       await run(caller, callWork(given, 'echo', { text: 'hi' }, { responseId: `r${n}` }));
     }

@@ -43,6 +43,18 @@ describe('what is secret of the headers of a request', () => {
     expect(secretsOf({ 'x-key': 'abcd/efgh' })).toEqual(['abcd\\/efgh', 'abcd/efgh']);
   });
 
+  test.each([
+    ['https://mcp.example/u/0123456789abcdefgh/mcp', ['/u/0123456789abcdefgh/mcp', '0123456789abcdefgh']],
+    ['https://mcp.example/mcp?token=t-123456', ['/mcp?token=t-123456', 'token=t-123456', 't-123456']],
+    ['https://mcp.example/mcp?tools=get_docs', ['/mcp?tools=get_docs', 'tools=get_docs']],
+    ['https://mcp.example/%C3%BC%C3%BC%C3%BC%C3%BC/', ['/%C3%BC%C3%BC%C3%BC%C3%BC/', '%C3%BC%C3%BC%C3%BC%C3%BC']],
+    ['https://mcp.example/mcp', []],
+    ['https://mcp.example', []],
+  ])('what follows the origin of %s, and what is not just a word of it', (address, expected) => {
+    const plain = secretsOf({}, address).filter((each) => !each.includes('\\'));
+    expect(plain).toEqual(expected);
+  });
+
   test('all of it is blotted out', () => {
     const secrets = secretsOf({ authorization: 'Bearer sk/0123456' });
     expect(blotOut('Bearer sk/0123456, sk/0123456, "sk\\/0123456"', secrets)).toBe('***, ***, "***"');

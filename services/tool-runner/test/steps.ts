@@ -10,7 +10,7 @@ import { ToolCaller, type ToolCallerOptions, type ToolDelivery } from '../src/to
 export const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 /** The id of all steps. */
 export const STEP_ID = '0190a1b2-c3d4-7000-8000-000000000001';
-/** Seals the headers of tools. */
+/** Seals what is secret of tools. */
 export const sealer = new Sealer('a secret of these tests');
 /** The identity of each call's row. */
 export const CALL_ID = '0190a1b2-c3d4-7000-8000-00000000000c';
@@ -29,6 +29,12 @@ export function toolWork(tool: string, text: string, change: Partial<ToolWork> =
     correlationId: TRACE,
     ...change,
   };
+}
+
+/** Where a server is that a client has named, as a gateway seals it. */
+export function requestedAt(url: string, headers: Record<string, string> = {}): McpServer['at'] {
+  const sealed = Object.entries(headers).map(([name, value]) => [name, sealer.seal(value)]);
+  return { url: sealer.seal(url), digest: '', shown: '', headers: Object.fromEntries(sealed) };
 }
 
 /** A server as a request is given it. */
@@ -56,6 +62,7 @@ export function delivery(change: Partial<ToolDelivery> = {}): ToolDelivery & { s
     said,
     attempt: 1,
     begin: async () => void said.push('begin'),
+    hold: async () => undefined,
     mayHaveBegun: async () => false,
     announce: async (target) => {
       said.push(target);

@@ -211,3 +211,22 @@ describe('what nobody has foreseen', () => {
     await expect(toolCaller([kind], []).run(toolWork('odd', '{}'), again, never)).rejects.toBe(lost);
   });
 });
+
+test('what may be called again is called only while its attempt has the step, each time', async () => {
+  const done: string[] = [];
+  const superseded = new Error('the step is recorded');
+  const call: PreparedCall = async ({ answered }) => {
+    done.push('calls');
+    answered(503);
+    throw new ApiError('tool_http_error', { status: 503, body: '' });
+  };
+  const source = { id: 'busy', callsPerMinute: null };
+  const target = { source, timeoutMs: 1_000, idempotent: true, secrets: [], prepare: () => call };
+  const hold = async () => {
+    done.push('holds');
+    if (done.length > 2) throw superseded;
+  };
+  const caller = toolCaller([{ target: () => target, close: async () => undefined }], []);
+  await expect(caller.run(toolWork('busy', '{}'), delivery({ hold }), never)).rejects.toBe(superseded);
+  expect(done).toEqual(['holds', 'calls', 'holds']);
+});

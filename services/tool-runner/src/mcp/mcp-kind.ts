@@ -7,7 +7,7 @@ import { ApiError } from '@tailrace/protocol';
 import type { Sealer } from '@tailrace/registry';
 import { type Dispatcher, request } from 'undici';
 import { type ConnectionLimits, Connections } from '../connections.ts';
-import { blotOut, secretsOf } from '../secrets.ts';
+import { blotOut } from '../secrets.ts';
 import type { ToolCall, ToolKind } from '../tool-kind.ts';
 import { BrokenOff } from './mcp-exchange.ts';
 import { RefusedMessage, type Send } from './mcp-fetch.ts';
@@ -23,9 +23,6 @@ export interface McpKindLimits extends ConnectionLimits {
   sessions: McpSessionLimits;
   listings: McpListingLimits;
 }
-
-/** A server with what must not be shown of it. */
-type Asked = ReachableServer & { secrets: readonly string[] };
 
 interface Params {
   name: string;
@@ -48,13 +45,13 @@ export function mcpKind(limits: McpKindLimits, sealer: Sealer, guarded: GuardedF
   const listings = new McpListings(limits.listings);
 
   /** The tools of a server, as far as the request may call them. */
-  async function list(server: McpServer, at: Asked, call: ToolCall): Promise<ToolResult> {
+  async function list(server: McpServer, at: ReachableServer, call: ToolCall): Promise<ToolResult> {
     const ask = <T>(request: Parameters<typeof sessions.ask<T>>[2]) => sessions.ask(at, call, request);
     const tools = await listings.fetch(at.listingKey, ask, at.secrets);
     return { output: '', tools: allowed(server, tools) };
   }
 
-  async function callTool(params: Params, at: Asked, call: ToolCall): Promise<ToolResult> {
+  async function callTool(params: Params, at: ReachableServer, call: ToolCall): Promise<ToolResult> {
     const result = await sessions.ask(at, call, (client, each) =>
       // Not the client's own method: that checks outputs against schemas of the server's.
       client.request({ method: 'tools/call', params }, CallToolResultSchema, each),
@@ -67,8 +64,7 @@ export function mcpKind(limits: McpKindLimits, sealer: Sealer, guarded: GuardedF
       const { mcp } = work;
       if (!mcp) return null;
       const { act: asked, server } = mcp;
-      const reachable = reachableServer({ server, responseId: work.responseId }, registered, ways);
-      const at: Asked = { ...reachable, secrets: secretsOf(reachable.headers) };
+      const at = reachableServer({ server, responseId: work.responseId }, registered, ways);
       if (asked.do !== 'list' && server.allowed_tools?.includes(asked.name) === false) {
         throw new ApiError('tool_not_found', { name: asked.name });
       }

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import type { ToolWork } from '@tailrace/bus';
 import { ApiError } from '@tailrace/protocol';
 import type { RegisteredTool, Sealer } from '@tailrace/registry';
-import { openHeaders } from '../open-headers.ts';
+import { openHeaders, openSecret } from '../open-headers.ts';
+import { secretsOf } from '../secrets.ts';
 import type { ToolSource } from '../tool-kind.ts';
 import type { Send } from './mcp-fetch.ts';
 
@@ -11,6 +12,8 @@ import type { Send } from './mcp-fetch.ts';
 export interface ReachableServer {
   url: string;
   headers: Record<string, string>;
+  /** What must not be shown of all this. */
+  secrets: readonly string[];
   /** How requests get there: what a client has named is reached with care. */
   send: Send;
   /** What may share a session. */
@@ -50,6 +53,7 @@ export function reachableServer(
     return {
       url: registered.url,
       headers,
+      secrets: secretsOf(headers),
       send: ways.registered(registered),
       sessionKey: key,
       listingKey: key,
@@ -59,10 +63,12 @@ export function reachableServer(
     };
   }
   const headers = openHeaders(server.at.headers, server.label, ways.sealer);
-  const key = digest([server.at.url, headers]);
+  const url = openSecret(server.at.url, server.label, ways.sealer);
+  const key = digest([url, headers]);
   return {
-    url: server.at.url,
+    url,
     headers,
+    secrets: secretsOf(headers, url),
     send: ways.requested,
     // A server may remember things in a session: no other response shall find them there.
     sessionKey: digest([key, responseId]),
