@@ -1,4 +1,4 @@
-import { createContext, Script } from 'node:vm';
+import { type Context, createContext, Script } from 'node:vm';
 
 /** A piece of work that took longer than it may. */
 export class TookTooLong extends Error {
@@ -9,9 +9,8 @@ export class TookTooLong extends Error {
 }
 
 const TIMED_OUT = 'ERR_SCRIPT_EXECUTION_TIMEOUT';
-const script = new Script('run()');
 const sandbox: { run: () => void } = { run: () => undefined };
-const context = createContext(sandbox);
+let realm: { script: Script; context: Context } | undefined;
 
 /**
  * Runs synchronous work and ends it, wherever it is, after `ms` milliseconds: a schema that a stranger has written can take
@@ -19,12 +18,13 @@ const context = createContext(sandbox);
  * @throws TookTooLong, and what `work` throws
  */
 export function runWithin<T>(ms: number, work: () => T): T {
+  realm ??= { script: new Script('run()'), context: createContext(sandbox) };
   let result: { value: T } | undefined;
   sandbox.run = () => {
     result = { value: work() };
   };
   try {
-    script.runInContext(context, { timeout: ms });
+    realm.script.runInContext(realm.context, { timeout: ms });
   } catch (error) {
     if (hasCode(error, TIMED_OUT)) throw new TookTooLong(ms);
     throw error;

@@ -3,7 +3,7 @@ import { ApiError } from '@tailrace/protocol';
 import type { ErrorObject, ValidateFunction } from 'ajv';
 import { LRUCache } from 'lru-cache';
 import { runWithin, TookTooLong } from './bounded-run.ts';
-import { compile, type Schema, UnusableSchema } from './dialect.ts';
+import { compile, prepare, type Schema, UnusableSchema } from './dialect.ts';
 
 /** Bounds of the checks of a process. */
 export interface ToolArgumentsOptions {
@@ -76,10 +76,15 @@ export class ToolArguments {
     const json = JSON.stringify(schema);
     if (json.length > this.#schemaChars) throw new UnusableSchema(`it is larger than ${this.#schemaChars} characters`);
     const key = createHash('sha256').update(json).digest('base64');
-    const known = this.#compiled.get(key) ?? this.#within(key, () => compiled(schema));
+    const known = this.#compiled.get(key) ?? this.#compile(key, schema);
     this.#compiled.set(key, known, { noUpdateTTL: true, size: json.length });
     if (typeof known === 'function') return { key, validate: known };
     throw known;
+  }
+
+  #compile(key: string, schema: Schema): ValidateFunction | UnusableSchema {
+    prepare(schema);
+    return this.#within(key, () => compiled(schema));
   }
 
   #within<T>(key: string, work: () => T): T {

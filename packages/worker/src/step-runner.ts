@@ -30,8 +30,11 @@ export interface StepRunnerOptions<W extends Work> {
   startedAfterMs: number;
   /** Milliseconds between later reports of the same step; well below what the sweep takes for silence. */
   heartbeatMs: number;
-  /** Whether old work is asked about before it is begun, because nothing else would tell that it has been recorded. */
-  confirm: boolean;
+  /**
+   * Whether an attempt that others may have come before takes its step before it begins, because nothing else keeps those from
+   * it. Else it is only asked whether the step is recorded.
+   */
+  takes: boolean;
   /**
    * Runs a step. What it throws hands the step to another attempt, unless the signal was aborted with `StepCancelled`:
    * then the step is over; so is this message of it after `StepSuperseded`. Null when there was nothing to do, and there is
@@ -144,7 +147,7 @@ export class StepRunner<W extends Work> {
    * @throws StepSuperseded, StaleDelivery
    */
   async #inquire(work: W, message: QueueMessage, attempt: StepAttempt, signal: AbortSignal): Promise<Standing> {
-    const { bus, confirm } = this.#options;
+    const { bus, takes } = this.#options;
     // What comes right from the queue is nobody else's before the server delivers it once more.
     const fresh = { begun: attempt.attempt > 1, until: performance.now() + STEP_HOLD_MS };
     if (work.kind === 'relay') return fresh;
@@ -153,9 +156,9 @@ export class StepRunner<W extends Work> {
     // forgotten that it has delivered a message before, so its age tells, too; by clocks that may differ either way.
     const old = attempt.attempt > 1 || Math.abs(attempt.startedAt - message.storedAt) > FRESH_MS;
     const doubtful = this.#cancellations.has(responseId) || this.#cancellations.has(stepId);
-    if (!doubtful && !(confirm && old)) return fresh;
+    if (!doubtful && !old) return fresh;
     let standing: Standing;
-    if (confirm) standing = await takeStep(bus, attempt, signal);
+    if (takes) standing = await takeStep(bus, attempt, signal);
     else if (await isRecorded(bus, attempt, signal)) throw new StepSuperseded(stepId);
     else standing = fresh;
     if (doubtful) this.#cancellations.forget([responseId, stepId]);

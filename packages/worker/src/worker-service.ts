@@ -41,7 +41,7 @@ export interface WorkerKind<W extends Work> {
   kinds: readonly WorkSource['kind'][];
   sources(view: RegistryView): LimitedSource[];
   /** See {@link WorkerPool}. */
-  confirm: boolean;
+  takes: boolean;
   bench(tools: WorkbenchTools): Workbench<W>;
 }
 
@@ -69,7 +69,7 @@ export async function startWorker<W extends Work>(
     heartbeatMs: config.HEARTBEAT_MS,
     kinds: kind.kinds,
     sources: kind.sources,
-    confirm: kind.confirm,
+    takes: kind.takes,
     run: bench.run,
   });
   const metrics = createMetrics();

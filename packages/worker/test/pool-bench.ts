@@ -55,7 +55,7 @@ export interface PoolBench {
   /** A connection as another process has one. It is closed with the bench. */
   connect(name: string): Promise<Bus>;
   /** A pool. */
-  pool(registry: TestRegistry, run: Run, bus?: Bus): Promise<WorkerPool<ToolWork>>;
+  pool(registry: TestRegistry, run: Run, bus?: Bus, options?: { takes: boolean }): Promise<WorkerPool<ToolWork>>;
   /** Answers questions about steps until it is called back. */
   orchestrate(answer: (question: StepQuestion) => StepAnswer): () => void;
   /** Ends all pools, and what is under way in them. */
@@ -112,7 +112,7 @@ export async function startPoolBench(): Promise<PoolBench> {
   return {
     bus,
     connect,
-    async pool(registry, run, on = bus) {
+    async pool(registry, run, on = bus, { takes } = { takes: true }) {
       const pool = new WorkerPool<ToolWork>({
         bus: on,
         registry,
@@ -127,7 +127,7 @@ export async function startPoolBench(): Promise<PoolBench> {
         heartbeatMs: 60_000,
         kinds: ['tool'],
         sources: () => registry.sources,
-        confirm: true,
+        takes,
         run: (work, delivery, signal) => Promise.race([run(work, delivery, signal), aborted(signal)]),
       });
       pools.add(pool);

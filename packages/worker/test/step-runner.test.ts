@@ -192,3 +192,29 @@ describe('what may be done again until it is recorded', () => {
     expect(said).toEqual(['asks for 2', 'asks for 2']);
   });
 });
+
+test('what has lain in its queue for a while is asked about, also where attempts need not take their step', async () => {
+  const source = newSource();
+  const asked: StepQuestion[] = [];
+  const ran: string[] = [];
+  const stop = bench.orchestrate((question) => {
+    asked.push(question);
+    return { begun: true, ended: question.stepId === recorded.stepId };
+  });
+  const recorded = await publishStep(bench.bus, source);
+  const open = await publishStep(bench.bus, source);
+  const publishedAt = Date.now();
+  await eventually('both are old', async () => Date.now() - publishedAt > 300);
+  const run = async ({ stepId }: ToolWork) => {
+    ran.push(stepId);
+    return DONE;
+  };
+  await bench.pool(new TestRegistry({ source, concurrency: 1 }), run, bench.bus, { takes: false });
+  await allIsDone();
+  expect(ran).toEqual([open.stepId]);
+  expect(asked.map(({ stepId, begins }) => [stepId, begins])).toEqual([
+    [recorded.stepId, null],
+    [open.stepId, null],
+  ]);
+  stop();
+});

@@ -26,8 +26,8 @@ export function startModelCaller(config: Config, log: Logger): Promise<RunningSe
   return startWorker<ModelWork | RelayWork>(config, log, {
     name: 'model-caller',
     kinds: ['model'],
-    // The log tells more of a step than anybody could.
-    confirm: false,
+    // The log keeps others from a step.
+    takes: false,
     sources: (view) =>
       [...view.models.values()].map(({ name, concurrency }) => ({ source: { kind: 'model', name }, concurrency })),
     bench: (tools) => benchOf(config, tools),
