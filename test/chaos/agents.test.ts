@@ -17,7 +17,10 @@ import { type TestStack, testStack } from '../harness/stack.ts';
 import { callsWith } from '../harness/upstream-calls.ts';
 
 const armory = mkdtempSync(join(tmpdir(), 'tailrace-crash-'));
-type StepPoint = Exclude<CrashPoint, `${string}-create-${string}` | `${string}-cancel-commit` | 'after-tool-begin'>;
+type StepPoint = Exclude<
+  CrashPoint,
+  `${string}-create-${string}` | `${string}-cancel-commit` | 'after-tool-begin' | 'after-take-up'
+>;
 const ROLES = ['orchestrator', 'model-caller', 'tool-runner'] as const;
 const PROGRESS = { body: { include: ['tailrace.progress'] } };
 /** What the innermost agents say: for long enough that all of them are at it at once. */

@@ -149,7 +149,7 @@ describe('a real run', () => {
       owner: 'default',
       marker: request.marker,
       request: body,
-      creates: [{ at, gateway: 0, status: 200, id, retryAfter: null }],
+      creates: [{ at, gateway: 0, marker: request.marker, status: 200, id, retryAfter: null }],
       acceptedAt: whole.frames[0]?.at ?? null,
       clients: [whole, attached],
       polls: [{ at: Date.now(), status: poll.status, body: await poll.json() }],

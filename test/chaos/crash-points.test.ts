@@ -28,7 +28,7 @@ afterAll(async () => {
 
 /** Every point, and what may have been asked once more than without the crash: both tools, if one process ran both. */
 const POINTS: Record<
-  Exclude<CrashPoint, `${string}-cancel-commit` | 'after-tool-begin'>,
+  Exclude<CrashPoint, `${string}-cancel-commit` | 'after-tool-begin' | 'after-take-up'>,
   { again: 'nothing' | 'model' | 'tool' }
 > = {
   'before-create-commit': { again: 'nothing' },

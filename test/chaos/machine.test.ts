@@ -16,7 +16,8 @@ import { type RunOutcome, runChaos } from './machine/run.ts';
 import { writeRun } from './machine/run-file.ts';
 import { startSubject, topologyOf } from './machine/subject.ts';
 import { FrameSplitter } from './machine/workload/frames.ts';
-import { planResponse, SHAPE_NAMES } from './machine/workload/index.ts';
+import { planResponse, SHAPE_NAMES, type World } from './machine/workload/index.ts';
+import { creationRequest, markerOfTry } from './machine/workload/requests.ts';
 import { isTriedAgain, pauseMs } from './machine/workload/retries.ts';
 
 const MAIN = fileURLToPath(new URL('./machine/main.ts', import.meta.url));
@@ -113,7 +114,8 @@ describe('the workload', () => {
     expect(told(others).map(({ shape, clients }) => [shape.name, clients])).not.toEqual(
       told(some).map(({ shape, clients }) => [shape.name, clients]),
     );
-    expect(new Set(some.map(({ idempotencyKey }) => idempotencyKey)).size).toBe(300);
+    const keys = some.flatMap(({ idempotencyKey }) => idempotencyKey ?? []);
+    expect(new Set(keys).size).toBe(keys.length);
   });
 
   test('has every shape and every habit', () => {
@@ -125,10 +127,28 @@ describe('the workload', () => {
       clients.some(({ drops }) => drops.length > 1),
       plans.some(({ cancelAfterMs }) => cancelAfterMs !== undefined),
       plans.some(({ deletes }) => deletes),
+      plans.some(({ idempotencyKey }) => idempotencyKey === null),
       plans.some(({ pollEveryMs }) => pollEveryMs !== undefined),
       plans.some(({ strangerAfterMs }) => strangerAfterMs !== undefined),
     ]) {
       expect(has).toBe(true);
+    }
+  });
+
+  test('marks each try that has no key, and those that have one alike', () => {
+    const plans = Array.from({ length: 100 }, (_, index) => planResponse({ seed: 5, shapes: ['agents'] }, index));
+    const world = { apiKey: 'key' } as World;
+    for (const plan of plans) {
+      const { marker, idempotencyKey } = plan;
+      const markers = [0, 1, 2].map((tries) => markerOfTry(plan, tries));
+      expect(new Set(markers).size).toBe(idempotencyKey === null ? 3 : 1);
+      for (const each of markers) {
+        const { headers, body = '' } = creationRequest(world, plan, each);
+        expect(headers['idempotency-key']).toBe(idempotencyKey ?? undefined);
+        const { input } = JSON.parse(body) as { input: string };
+        expect(input.split('\n', 1)).toEqual([each]);
+        expect(each === marker || !input.includes(marker)).toBe(true);
+      }
     }
   });
 

@@ -34,13 +34,13 @@ export interface BusOptions {
   name: string;
   /** Milliseconds until a JetStream publish or request without an answer counts as failed. */
   timeoutMs?: number;
-  /** Bytes of large messages that queues hold at once; 32 MiB by default. */
+  /** Bytes of large messages that queues hold at once; 16 MiB by default. */
   payloadBytes?: number;
   /** The process's warnings by default. */
   log?: BusLog;
 }
 
-const PAYLOAD_BYTES = 32 * 1024 * 1024;
+const PAYLOAD_BYTES = 16 * 1024 * 1024;
 
 /** Connects, and goes on reconnecting for ever; the first connection is waited for just as patiently. */
 export async function connectBus(options: BusOptions): Promise<Bus> {

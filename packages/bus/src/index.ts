@@ -21,6 +21,7 @@ export { QueueConsumer, type QueueConsumerOptions, QueueTrouble, StaleDelivery }
 export { contested } from './contested.ts';
 export { type Desk, type DeskOptions, openDesk } from './desk.ts';
 export { type BusEnvironment, joinBus } from './join.ts';
+export { jsonPieces } from './json-pieces.ts';
 export {
   type AdmitAnswer,
   type AdmitQuestion,
@@ -31,10 +32,10 @@ export {
   type Release,
   type ScopeLimits,
 } from './limits.ts';
-export { decodeMessage, encodeMessage, MalformedMessage } from './messages.ts';
+export { decodeMessage, encodeMessage, encodePayload, MalformedMessage } from './messages.ts';
 export { type Done, OrchestratorClient, type OrchestratorClientOptions } from './orchestrator-client.ts';
 export { dropPayload, Parcel, payloadOf, payloadPieces, publishPayload, publishUntilStored } from './payload.ts';
-export { PayloadRoom } from './payload-room.ts';
+export { type Growth, PayloadRoom } from './payload-room.ts';
 export { AckedPublisher, PublishRejected, PublishUncertain, type StoredAck } from './publisher.ts';
 export { QueueMessage } from './queue-message.ts';
 export {

@@ -14,21 +14,31 @@ interface Waiting {
   enter(): void;
 }
 
+/** What one piece of work comes to hold while it is done. */
+export interface Growth {
+  /** It has come to hold so many bytes more. */
+  add(bytes: number): void;
+  /** It holds nothing any more. */
+  end(): void;
+}
+
 /** See the file's head. First come, first served. */
 export class PayloadRoom {
   readonly #limit: number;
   readonly #waiting = new Set<Waiting>();
   readonly #callbacks = new Set<() => void>();
-  #held = 0;
+  /** Of messages, and of what was made of them. */
+  #entered = 0;
+  #grown = 0;
 
   /** `limit` is in bytes. A message that is larger goes alone. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** Bytes of the messages that are in. */
+  /** Bytes of the messages that are in, and of what has grown beside them. */
   get held(): number {
-    return this.#held;
+    return this.#entered + this.#grown;
   }
 
   /** Whether so many wait that more messages are better off with other processes. */
@@ -50,18 +60,43 @@ export class PayloadRoom {
     signal.throwIfAborted();
     if (bytes <= SMALL_BYTES) return () => undefined;
     if (this.#waiting.size > 0 || !this.#fits(bytes)) await this.#wait(bytes, signal);
-    else this.#held += bytes;
+    else this.#entered += bytes;
     let left = false;
     return () => {
       if (left) return;
       left = true;
-      this.#held -= bytes;
+      this.#entered -= bytes;
       this.#admit();
     };
   }
 
+  /**
+   * What grows while it is made (an output, whatever its prompt was) waits for nobody, and messages wait for it; not what is
+   * small.
+   */
+  grow(): Growth {
+    let all = 0;
+    let counted = 0;
+    return {
+      add: (bytes) => {
+        all += bytes;
+        if (all - counted <= SMALL_BYTES) return;
+        this.#grown += all - counted;
+        counted = all;
+      },
+      end: () => {
+        this.#grown -= counted;
+        all = 0;
+        if (counted === 0) return;
+        counted = 0;
+        this.#admit();
+      },
+    };
+  }
+
+  /** What grows may never come to its end all at once: a message goes in when no other is. */
   #fits(bytes: number): boolean {
-    return this.#held === 0 || this.#held + bytes <= this.#limit;
+    return this.#entered === 0 || this.held + bytes <= this.#limit;
   }
 
   #wait(bytes: number, signal: AbortSignal): Promise<void> {
@@ -86,7 +121,7 @@ export class PayloadRoom {
     for (const waiting of this.#waiting) {
       if (!this.#fits(waiting.bytes)) break;
       this.#waiting.delete(waiting);
-      this.#held += waiting.bytes;
+      this.#entered += waiting.bytes;
       waiting.enter();
     }
     if (!this.full) for (const callback of this.#callbacks) callback();

@@ -106,3 +106,45 @@ test('small messages neither wait nor count', async () => {
   expect(room.held).toBe(MIB);
   expect(await Promise.race([behind, settle()])).toBeUndefined();
 });
+
+describe('what grows', () => {
+  test('is waited for by messages, and waits for nobody', async () => {
+    const room = new PayloadRoom(4 * MIB);
+    const { come, leave, names } = visitors(room);
+    const output = room.grow();
+    await come('a', MIB);
+    output.add(2 * MIB);
+    const rest = [come('b', 2 * MIB)];
+    await settle();
+    expect([names(), room.held]).toEqual([['a'], 3 * MIB]);
+    output.add(3 * MIB);
+    expect(room.held).toBe(6 * MIB);
+    output.end();
+    await Promise.all(rest);
+    expect([names(), room.held]).toEqual([['a', 'b'], 3 * MIB]);
+    output.end();
+    leave('a');
+    leave('b');
+    expect(room.held).toBe(0);
+  });
+
+  test('keeps out no message that is alone', async () => {
+    const room = new PayloadRoom(MIB);
+    room.grow().add(8 * MIB);
+    const leave = await room.enter(2 * MIB, never);
+    expect(room.held).toBe(10 * MIB);
+    leave();
+    expect(room.held).toBe(8 * MIB);
+  });
+
+  test('does not count while it is small, and is counted in all when it is large', () => {
+    const room = new PayloadRoom(MIB);
+    const output = room.grow();
+    for (let i = 0; i < 64; i += 1) output.add(1_024);
+    expect(room.held).toBe(0);
+    output.add(1_024);
+    expect(room.held).toBe(65 * 1_024);
+    output.end();
+    expect(room.held).toBe(0);
+  });
+});

@@ -2,13 +2,14 @@
  * The wire format of an event: one SSE frame, `event`, `id`, `data` and an empty line, all ended by LF. A log message is a
  * run of whole frames, so it can be forwarded as it is.
  */
+import { jsonPieces } from '@tailrace/bus';
 import type { ResponseEvent, UnnumberedEvent } from '@tailrace/protocol';
 
 /** A frame that has all but its number. */
 export interface OpenFrame {
   type: string;
-  /** The JSON of the event's fields, from the first one to the closing brace. */
-  rest(): string;
+  /** The JSON of the event's fields, from the first one to the closing brace, in pieces. */
+  rest(): Iterable<string>;
   /** Its characters. */
   size: number;
 }
@@ -21,14 +22,46 @@ const KEPT_CHARS = 16 * 1024;
 
 /** An event as a frame, to be numbered when its place is known. */
 export function openFrame({ type, ...fields }: UnnumberedEvent): OpenFrame {
-  const rest = () => JSON.stringify(fields).slice(1);
-  const now = rest();
-  return { type, rest: now.length > KEPT_CHARS ? rest : () => now, size: now.length };
+  const json = JSON.stringify(fields);
+  // Each in a place of its own: whatever one closure needs, all of its function hold.
+  return json.length <= KEPT_CHARS ? keptFrame(type, json) : longFrame(type, fields, json.length - 1);
 }
+
+function keptFrame(type: string, json: string): OpenFrame {
+  const rest = [json.slice(1)];
+  return { type, rest: () => rest, size: json.length - 1 };
+}
+
+function longFrame(type: string, fields: object, size: number): OpenFrame {
+  return { type, rest: () => withoutBrace(jsonPieces(fields)), size };
+}
+
+function* withoutBrace(pieces: Iterable<string>): Generator<string> {
+  let first = true;
+  for (const piece of pieces) {
+    yield first ? piece.slice(1) : piece;
+    first = false;
+  }
+}
+
+/** A frame as text, in pieces. */
+export function* framePieces({ type, rest }: OpenFrame, sequenceNumber: number): Generator<string> {
+  yield frameHead(type, sequenceNumber);
+  yield* rest();
+  yield FRAME_END;
+}
+
+function frameHead(type: string, sequenceNumber: number): string {
+  return `event: ${type}\nid: ${sequenceNumber}\ndata: {"type":"${type}","sequence_number":${sequenceNumber},`;
+}
+
+const FRAME_END = '\n\n';
 
 /** The bytes of a frame as text. */
 export function numberFrame({ type, rest }: OpenFrame, sequenceNumber: number): string {
-  return `event: ${type}\nid: ${sequenceNumber}\ndata: {"type":"${type}","sequence_number":${sequenceNumber},${rest()}\n\n`;
+  let text = frameHead(type, sequenceNumber);
+  for (const piece of rest()) text += piece;
+  return text + FRAME_END;
 }
 
 /** What a frame has beside its type and its fields, with two numbers of 14 digits. */

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { LogPosition, Pieces } from '@tailrace/bus';
 import type { StepId, UnnumberedEvent } from '@tailrace/protocol';
 import { append, Fenced, INLINE_BYTES, type LogTarget } from './append.ts';
-import { frameSize, numberFrame, type OpenFrame, openFrame } from './frame.ts';
+import { framePieces, frameSize, numberFrame, type OpenFrame, openFrame } from './frame.ts';
 import { type LogMeta, positionAfter, type Seal } from './message.ts';
 import { newcomers } from './newcomers.ts';
 
@@ -188,13 +188,15 @@ export class LogWriter {
   }
 }
 
-/** What is long is not held as a whole: it is made frame by frame. */
+/** What is long is not held as a whole: it is made piece by piece. */
 function encoded(groups: readonly Group[], first: number): Uint8Array | Pieces {
   const frames = groups.flatMap((group) => group.frames);
   const text = (frame: OpenFrame, index: number) => numberFrame(frame, first + index);
   if (sizeOf(groups) <= INLINE_BYTES) return Buffer.from(frames.map(text).join(''));
   return function* () {
-    for (const [index, frame] of frames.entries()) yield Buffer.from(text(frame, index));
+    for (const [index, frame] of frames.entries()) {
+      for (const piece of framePieces(frame, first + index)) yield Buffer.from(piece);
+    }
   };
 }
 

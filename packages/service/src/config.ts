@@ -49,7 +49,7 @@ export const commonEnv = {
   LOG_MAX_AGE: duration('24h'),
   DUPLICATE_WINDOW_MS: milliseconds(120_000),
   NATS_TIMEOUT_MS: milliseconds(5_000),
-  QUEUE_PAYLOAD_BYTES: count(32 * 1024 * 1024),
+  QUEUE_PAYLOAD_BYTES: count(16 * 1024 * 1024),
   DRAIN_MS: milliseconds(10_000),
 };
 

@@ -15,6 +15,7 @@ export type CrashPoint =
   | 'before-result-ack'
   | 'before-cancel-commit'
   | 'after-cancel-commit'
+  | 'after-take-up'
   | 'before-model-seal'
   | 'after-model-seal'
   | 'after-tool-begin'

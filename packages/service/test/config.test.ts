@@ -19,7 +19,7 @@ describe('readEnv', () => {
     PORT: 0,
     LOG_LEVEL: 'info',
     PARTITIONS: 1,
-    QUEUE_PAYLOAD_BYTES: 33_554_432,
+    QUEUE_PAYLOAD_BYTES: 16_777_216,
     LOG_MAX_AGE: 86_400_000,
     DUPLICATE_WINDOW_MS: 120_000,
     NATS_REPLICAS: 'auto',

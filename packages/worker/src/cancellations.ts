@@ -36,6 +36,11 @@ export class Cancellations {
     return this.#heard.has(id);
   }
 
+  /** It has been found out that it is cancelled, where nothing was heard. */
+  found(id: Cancelled): void {
+    this.#hear(id);
+  }
+
   /** They have been seen to go on. */
   forget(ids: readonly Cancelled[]): void {
     for (const id of ids) this.#heard.delete(id);

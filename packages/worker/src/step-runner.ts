@@ -4,7 +4,7 @@ import {
   type Bus,
   chainSubject,
   decodeMessage,
-  encodeMessage,
+  encodePayload,
   MalformedMessage,
   partitionOf,
   payloadOf,
@@ -120,9 +120,11 @@ export class StepRunner<W extends Work> {
   /** What the step came to, when that is stored; null when there was nothing to tell. */
   async #run(work: W, message: QueueMessage, address: Address, outer: AbortSignal): Promise<Ended | null> {
     let ended = () => {};
+    let unwatch = () => {};
     try {
       const report = await this.#cancellations.during([work.responseId, work.stepId], outer, async (signal) => {
         try {
+          unwatch = this.#lookAgain(work, address, signal);
           const standing = await this.#inquire(work, message, address, signal);
           // What is passed on is no step: whoever waits for it knows where it stands.
           if (work.kind !== 'relay') ended = this.#reportStarted(address, outer);
@@ -138,6 +140,7 @@ export class StepRunner<W extends Work> {
       await this.#publish(result, `${address.stepId}.${address.attempt}`, outer);
       return result;
     } finally {
+      unwatch();
       ended();
     }
   }
@@ -189,6 +192,22 @@ export class StepRunner<W extends Work> {
     };
   }
 
+  /** What was said while the connection was gone nobody has heard: it is asked whether the step is over. Call back to end it. */
+  #lookAgain(work: W, address: Address, signal: AbortSignal): () => void {
+    if (work.kind === 'relay') return () => {};
+    const { bus, log } = this.#options;
+    return bus.onReconnect(() => {
+      isRecorded(bus, address, signal).then(
+        (over) => {
+          if (over) this.#cancellations.found(address.stepId);
+        },
+        (error: unknown) => {
+          if (!signal.aborted) log.warn({ err: error, step_id: address.stepId }, 'a step could not be asked about');
+        },
+      );
+    });
+  }
+
   /** Tells of a step that takes long, and then again and again, so that nobody takes it for lost. Call back to end it. */
   #reportStarted(address: Address, signal: AbortSignal): () => void {
     const { startedAfterMs, heartbeatMs } = this.#options;
@@ -208,6 +227,6 @@ export class StepRunner<W extends Work> {
   async #publish(report: ResultCommand, id: string, signal: AbortSignal): Promise<void> {
     const { bus, partitions } = this.#options;
     const subject = chainSubject(partitionOf(report.responseId, partitions), 'result');
-    await publishUntilStored(bus, subject, encodeMessage(report), id, signal);
+    await publishUntilStored(bus, subject, encodePayload(report), id, signal);
   }
 }

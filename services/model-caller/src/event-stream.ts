@@ -4,18 +4,8 @@ import { createParser } from 'eventsource-parser';
 export const DONE = '[DONE]';
 
 /** The `data` of each event in a stream of server-sent events, however its bytes are cut. */
-export async function* eventData(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
-  let data: string[] = [];
-  const parser = createParser({ onEvent: (event) => data.push(event.data) });
-  const decoder = new TextDecoder();
-  const feed = (text: string) => {
-    data = [];
-    parser.feed(text);
-    return data;
-  };
-  for await (const bytes of body) yield* feed(decoder.decode(bytes, { stream: true }));
-  // A carriage return at the very end may have been half of a line end.
-  yield* feed('\n');
+export function eventData(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  return eachData(body, (data) => data);
 }
 
 /**
@@ -28,13 +18,33 @@ export async function* chunksOf(
   isLast: (chunk: unknown) => boolean,
   onDone: () => void,
 ): AsyncGenerator<unknown> {
-  for await (const data of eventData(body)) {
-    if (data.trim() === DONE) {
+  for await (const chunk of eachData(body, parsed)) {
+    if (chunk === OVER) {
       onDone();
       return;
     }
-    const chunk: unknown = JSON.parse(data);
     yield chunk;
     if (isLast(chunk)) return;
   }
+}
+
+const OVER = Symbol('over');
+
+function parsed(data: string): unknown {
+  return data.trim() === DONE ? OVER : (JSON.parse(data) as unknown);
+}
+
+/** What `read` makes of the data of each event. Whoever waits for the next one holds no longer what it was made of. */
+async function* eachData<T>(body: AsyncIterable<Uint8Array>, read: (data: string) => T): AsyncGenerator<T> {
+  const waiting: string[] = [];
+  const parser = createParser({ onEvent: ({ data }) => waiting.push(data) });
+  const decoder = new TextDecoder();
+  const next = () => read(waiting.shift() ?? '');
+  for await (const bytes of body) {
+    parser.feed(decoder.decode(bytes, { stream: true }));
+    while (waiting.length > 0) yield next();
+  }
+  // A carriage return at the very end may have been half of a line end.
+  parser.feed('\n');
+  while (waiting.length > 0) yield next();
 }

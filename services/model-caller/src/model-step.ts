@@ -1,13 +1,14 @@
 /** One model step: the upstream's answer goes into the log as it comes, and its result is told at the end. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Bus, type LogPosition, type ModelWork, partitionOf, type UpstreamCall } from '@tailrace/bus';
+import { type Bus, type Growth, type LogPosition, type ModelWork, partitionOf, type UpstreamCall } from '@tailrace/bus';
 import { isOfLaterMessage, type ModelResult, progressEvent } from '@tailrace/chain';
 import { CLOSING_ATTEMPT, Fenced, type LogTarget, LogWriter, readEnd, type Seal } from '@tailrace/log';
 import { ApiError, type ErrorInfo, errorInfo, type UnnumberedEvent } from '@tailrace/protocol';
 import { crashPoint } from '@tailrace/service';
 import { StepCancelled, StepSuperseded } from '@tailrace/worker';
 import { type Answer, type CallPolicy, callModel } from './model-call.ts';
+import type { OutputOp } from './model-op.ts';
 import { obfuscated } from './obfuscation.ts';
 import { OutputBuilder } from './output-builder.ts';
 import { type Predecessor, readPredecessor } from './predecessor.ts';
@@ -46,6 +47,8 @@ const CLAIMS = { most: 5, firstWaitMs: 20 };
 
 /** A step as it was handed out. */
 interface Task {
+  /** What its output has grown to: large prompts wait for it. */
+  growth: Growth;
   context: ModelStepContext;
   work: ModelWork;
   target: Upstreams | ApiError;
@@ -55,8 +58,8 @@ interface Task {
 }
 
 /**
- * Runs a step to its end. `takeover` says that another attempt may have begun it, and may still be alive. When `signal` is
- * aborted with `StepCancelled` the upstream is left at once, and the outcome tells only of the calls that were made.
+ * Runs a step to its end; when its prompt has been answered, `work` holds the prompt's items no longer. `takeover` says that
+ * another attempt may have begun it, and may still be alive. When `signal` is aborted with `StepCancelled` the upstream is left at once, and the outcome tells only of the calls that were made.
  * @throws Fenced when a later attempt has taken over, or the log does not go as far as where the step is to begin;
  * StepSuperseded when the later attempt is one of another message, or the step has been recorded; whatever else aborts `signal`.
  */
@@ -68,15 +71,18 @@ export async function runModelStep(
   signal: AbortSignal,
 ): Promise<ModelStepOutcome> {
   const calls: UpstreamCall[] = [];
+  const growth = context.bus.room.grow();
   try {
     signal.throwIfAborted();
-    return await run({ context, work, target, calls, signal }, options);
+    return await run({ context, work, target, calls, growth, signal }, options);
   } catch (error) {
     const cancelled = signal.reason instanceof StepCancelled;
     const fence = !cancelled && error instanceof Fenced ? await fenceOf(error, context, work, options.attempt) : null;
     if (fence === 'other message') throw new StepSuperseded(work.stepId);
     if (!cancelled && fence !== 'closed') throw error;
     return { result: null, error: errorInfo('response_cancelled'), log: work.log, events: 0, calls };
+  } finally {
+    growth.end();
   }
 }
 
@@ -163,6 +169,8 @@ async function answer(
   // A call that failed before it said anything has cost nothing that anybody could tell.
   const spent = error === null || items.some(({ superseded }) => !superseded);
   const estimate = spent && usage === null ? estimateUsage(work.prompt, items) : null;
+  // They may be megabytes, and whoever has handed out the work holds it until its outcome is stored.
+  work.prompt.items = [];
   const end: StepEnd = { finish, usage: usage ?? estimate, serviceTier, error: error?.info ?? null };
   const seal = await packSeal(context.bus, encodeSeal(end, items, { hidden: work.agent?.shown === false }));
   crashPoint('before-model-seal');
@@ -179,14 +187,17 @@ function shownTo({ agent, stepId, prompt }: ModelWork, group: EventGroup): Unnum
 }
 
 async function ask(
-  { context, work, target, calls, signal }: Task,
+  { context, work, target, calls, growth, signal }: Task,
   writer: LogWriter,
   builder: OutputBuilder,
   publish: (groups: EventGroup[]) => void,
 ): Promise<Answer> {
   if (target instanceof ApiError) return { finish: 'stop', usage: null, serviceTier: null, error: target };
   const sink = {
-    apply: (op: Parameters<OutputBuilder['apply']>[0]) => publish(builder.apply(op)),
+    apply: (op: OutputOp) => {
+      if ('text' in op) growth.add(op.text.length);
+      publish(builder.apply(op));
+    },
     ready: () => writer.ready(),
     restart: () => builder.restart(),
   };

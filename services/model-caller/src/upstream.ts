@@ -1,10 +1,10 @@
 /** The HTTP side of a call: one request to a model's server, and its answer as it comes. */
-import { Readable } from 'node:stream';
 import { ApiError } from '@tailrace/protocol';
 import { RETRYABLE_STATUSES } from '@tailrace/registry';
 import { Agent, type Dispatcher, errors, request } from 'undici';
 import type { CallClock } from './call-clock.ts';
 import type { Dialect } from './dialect.ts';
+import { jsonBody } from './json-body.ts';
 import { type Refusal, UpstreamFailure } from './upstream-failure.ts';
 
 /** Where and how a model is called. */
@@ -43,7 +43,6 @@ export interface UpstreamAnswer {
 }
 
 const ERROR_BODY_BYTES = 64 * 1024;
-const PIECE_BYTES = 64 * 1024;
 /** Each bound for connecting has connections of its own; the bounds that were used last are kept. */
 const MAX_AGENTS = 16;
 
@@ -92,22 +91,22 @@ export class UpstreamClient {
 
   #request(
     { baseUrl, apiKey, model }: UpstreamTarget,
-    { path, body, headers, accept, connectMs }: UpstreamRequest,
+    { path, body: asked, headers, accept, connectMs }: UpstreamRequest,
     { signal }: CallClock,
   ): Promise<Dispatcher.ResponseData> {
-    const bytes = Buffer.from(JSON.stringify({ ...body, model }));
+    const { length, body } = jsonBody({ ...asked, model });
     return request(`${baseUrl.replace(/\/$/, '')}/${path}`, {
       method: 'POST',
       dispatcher: this.#agent(connectMs),
       signal,
       headers: {
         'content-type': 'application/json',
-        'content-length': String(bytes.length),
+        'content-length': String(length),
         accept,
         ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }),
         ...headers,
       },
-      body: bytes.length > PIECE_BYTES ? Readable.from(pieces(bytes), { objectMode: false }) : bytes,
+      body,
     });
   }
 
@@ -152,11 +151,6 @@ export class UpstreamClient {
     const code = head ? 'upstream_cut' : 'upstream_unreachable';
     return new UpstreamFailure(new ApiError(code, { reason }, { cause: error }), { retryable: true });
   }
-}
-
-/** What has been sent is not held until the answer is whole, as a body in one piece is. */
-function* pieces(bytes: Buffer): Generator<Buffer> {
-  for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES);
 }
 
 async function failureOf(

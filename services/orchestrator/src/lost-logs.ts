@@ -7,6 +7,7 @@ import { isTerminal } from '@tailrace/chain';
 import { loadResponse } from '@tailrace/database';
 import { type LogEnd, readLeaderEnd } from '@tailrace/log';
 import type { ResponseId } from '@tailrace/protocol';
+import { crashPoint } from '@tailrace/service';
 import { sql } from 'kysely';
 import { eachApart, type Round } from './apart.ts';
 import { resume } from './commands.ts';
@@ -132,6 +133,7 @@ const takeUpWiped: TakeUp = async (context, { id, correlation_id }, _loss, signa
   if (!stored) return false;
   context.log.warn({ response_id: id }, 'the log of a live response is lost; it is taken up again');
   await resume(context, stored, correlation_id, signal, { running: 'leave' });
+  crashPoint('after-take-up');
   return true;
 };
 

@@ -30,7 +30,7 @@ const TOLD_VIOLATIONS = 20;
 const TOLD_LINES = 40;
 const TOLD_CHARACTERS = 300;
 const OUTCOMES = ['completed', 'incomplete', 'failed', 'cancelled', 'gone', 'open', 'not made'] as const;
-const ROWS = ['lost', 'duplicated', 'stuck', 're-executed'] as const;
+const ROWS = ['lost', 'duplicated', 'left behind', 'stuck', 're-executed'] as const;
 const MEBI = 1024 * 1024;
 
 type Outcome = (typeof OUTCOMES)[number];
@@ -88,6 +88,7 @@ function numbers({ facts, record, violations }: Report): string {
     ['clients that stream', String(views.length)],
     ['attaches', String(sum(views.map(({ attaches }) => attaches.length)))],
     ['events at clients', String(sum(views.map(({ frames }) => frames.length)))],
+    ['made without a key, tries', keyless(record.responses)],
     ['requests', String(traffic.requests)],
     ['tried again', why.length === 0 ? '0' : why.join(', ')],
     ['more than the SDK does by itself', String(traffic.beyondDefault)],
@@ -99,6 +100,15 @@ function numbers({ facts, record, violations }: Report): string {
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');
+}
+
+/** How many were asked for without an `Idempotency-Key`, and what became of the requests for them. */
+function keyless(responses: readonly ResponseRecord[]): string {
+  const without = responses.filter(({ idempotencyKey }) => idempotencyKey === null);
+  const tries = without.flatMap(({ creates }) => creates);
+  const by = Map.groupBy(tries, ({ status }) => status ?? 'no answer');
+  const answers = [...by].map(([status, each]) => `${status}: ${each.length}`);
+  return [`${without.length}, ${tries.length}`, ...answers].join(', ');
 }
 
 /** The code of the error that a response has failed with, as its owner was told. */

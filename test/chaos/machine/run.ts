@@ -1,7 +1,6 @@
 /** One run: a stack, its clients, its faults; and what is left when everything has come to rest. */
-
+import { callsBooked, responsesEnded } from './at-rest.ts';
 import { CallWatch } from './call-watch.ts';
-import { callsBooked } from './calls-booked.ts';
 import { check, type Evidence, gather, type Violation } from './checker/index.ts';
 import { FaultRun } from './fault-run.ts';
 import type { PlannedFault } from './faults/index.ts';
@@ -65,6 +64,8 @@ const IDLE_MS = 8_000;
 const HEAD_MS = 30_000;
 /** What is not booked by then is told as such. */
 const BOOKING_MS = 60_000;
+/** The same of what no client waits for. */
+const UNTOLD_MS = 60_000;
 
 /**
  * Runs it all and judges it.
@@ -96,7 +97,7 @@ export async function runChaos(subject: Subject, options: RunOptions): Promise<R
     deadline = setTimeout(() => over.abort(new RunOver()), options.restMs ?? REST_MS);
     await working;
     const durationMs = epochMs() - began;
-    options.log('everything has come to rest');
+    options.log('every client has come to its end');
     await workload.readAll(worldOf(subject, traffic, AbortSignal.any([endOfReading(), options.signal])));
     await memory.stop();
     const record: RunRecord = {
@@ -106,6 +107,7 @@ export async function runChaos(subject: Subject, options: RunOptions): Promise<R
       calls: (await Promise.all(calls.map((watch) => watch.stop()))).flat().sort((a, b) => a.at - b.at),
       memory: memory.samples,
     };
+    await responsesEnded(subject, UNTOLD_MS);
     await callsBooked(subject.natsUrl, BOOKING_MS);
     const evidence = await gather(subject);
     const quietOf = ({ index }: ResponseRecord) => planResponse(options, index).shape.quietMs;

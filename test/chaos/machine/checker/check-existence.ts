@@ -21,9 +21,9 @@ export function checkExistence(subject: Subject): Finding[] {
   return findings;
 }
 
-function doubled({ record, doubles }: Subject): Finding[] {
+function doubled({ record, untold }: Subject): Finding[] {
   if (record.idempotencyKey === null) return [];
-  const ids = new Set([...record.creates.flatMap(({ id }) => id ?? []), ...doubles]);
+  const ids = new Set([...record.creates.flatMap(({ id }) => id ?? []), ...untold.map(({ id }) => id)]);
   if (record.id !== null) ids.add(record.id);
   return ids.size > 1 ? [{ invariant: 'duplicated', what: `one key made ${[...ids].join(', ')}` }] : [];
 }

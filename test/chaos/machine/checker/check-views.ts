@@ -1,4 +1,5 @@
 /** What each client saw: I1 and I2; and that all saw the same (I4). */
+import { wasLive } from './check-begun-anew.ts';
 import { malformed } from './check-log.ts';
 import { brokenEnd, brokenOrder } from './check-order.ts';
 import type { Frame } from './frame.ts';
@@ -39,14 +40,15 @@ interface Sighting {
 }
 
 /**
- * Every event has the same bytes wherever it was seen (I4). A log that was lost is projected anew, maybe under numbers that
- * have been given out before, so each loss allows one other version from then on.
+ * Every event has the same bytes wherever it was seen (I4). The log of a response that had ended, and that was lost, is
+ * projected anew, maybe under numbers that have been given out before, so each loss allows one other version from then on.
  */
-export function checkSameBytes({ logFrames, views, losses }: Subject): Finding[] {
+export function checkSameBytes(subject: Subject): Finding[] {
+  const { logFrames, views, losses } = subject;
   const versions = new Map<number, Map<string, Sighting>>();
   note(versions, 'the log', logFrames);
   for (const { name, frames } of views) note(versions, name, frames);
-  const lostAt = losses.map(({ from }) => from).sort((a, b) => a - b);
+  const lostAt = wasLive(subject) ? [] : losses.map(({ from }) => from).sort((a, b) => a - b);
   for (const [number, texts] of versions) {
     if (texts.size === 1) continue;
     const bySight = [...texts.values()].sort((a, b) => a.at - b.at);

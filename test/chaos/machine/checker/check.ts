@@ -1,8 +1,10 @@
 import type { Call, ResponseRecord, RunRecord } from '../record/index.ts';
 import { checkAnalytics, checkStrayCalls } from './check-analytics.ts';
+import { checkBegunAnew } from './check-begun-anew.ts';
 import { checkCalls } from './check-calls.ts';
 import { checkExistence } from './check-existence.ts';
 import { checkFolds } from './check-fold.ts';
+import { checkLeftBehind } from './check-left-behind.ts';
 import { checkLog } from './check-log.ts';
 import { checkMemory, type MemoryBound } from './check-memory.ts';
 import { checkOwner } from './check-owner.ts';
@@ -13,6 +15,7 @@ import type { Evidence } from './evidence.ts';
 import { promptOf } from './step-calls.ts';
 import { type Subject, subjectOf } from './subject.ts';
 import { timelineOf } from './timeline.ts';
+import { untoldRows } from './untold.ts';
 import type { Finding, Invariant, Violation } from './violation.ts';
 
 /** What a run is measured by. */
@@ -34,12 +37,12 @@ const TOLD = 5;
  */
 export function check(record: RunRecord, evidence: Evidence, limits: CheckLimits = DEFAULT_LIMITS): Violation[] {
   const calls = callsByResponse(record, evidence);
-  const doubles = doublesByResponse(record, evidence);
+  const untold = untoldRows(record, evidence);
   const ofResponses = record.responses.flatMap((response) => {
     const subject = subjectOf(response, evidence, {
       faults: record.faults,
       calls: calls.get(response) ?? [],
-      doubles: doubles.get(response) ?? [],
+      untold: untold.get(response) ?? [],
     });
     return violationsOf(subject);
   });
@@ -63,9 +66,15 @@ function violationsOf(subject: Subject): Violation[] {
 }
 
 function findingsOf(subject: Subject): Finding[] {
-  const streams = [...checkLog(subject), ...checkViews(subject), ...checkSameBytes(subject)];
+  const streams = [
+    ...checkLog(subject),
+    ...checkViews(subject),
+    ...checkBegunAnew(subject),
+    ...checkSameBytes(subject),
+  ];
   return [
     ...checkExistence(subject),
+    ...checkLeftBehind(subject),
     ...streams,
     ...(streams.length === 0 ? [...checkFolds(subject), ...checkProgress(subject), ...checkOutputs(subject)] : []),
     ...checkSteps(subject),
@@ -96,22 +105,4 @@ function callsByResponse({ responses, calls }: RunRecord, evidence: Evidence): M
     else grouped.set(response, [call]);
   }
   return grouped;
-}
-
-/** Rows that no client was told of, by the response whose request they hold. */
-function doublesByResponse({ responses }: RunRecord, evidence: Evidence): Map<ResponseRecord, string[]> {
-  const told = new Set(responses.flatMap(({ id, creates }) => [id, ...creates.map((create) => create.id)]));
-  const doubles = new Map<ResponseRecord, string[]>();
-  for (const [id, { row }] of evidence.responses) {
-    if (!row || told.has(id)) continue;
-    const response = responses.find(({ marker }) => hasLine(row.request, marker));
-    if (response && response.id !== null) doubles.set(response, [...(doubles.get(response) ?? []), id]);
-  }
-  return doubles;
-}
-
-/** Whether a text in this JSON begins with the line. */
-function hasLine(json: string, line: string): boolean {
-  const escaped = JSON.stringify(line).slice(0, -1);
-  return json.includes(`${escaped}\\n`) || json.includes(`${escaped}"`);
 }

@@ -1,4 +1,16 @@
-import { AT, addCall, client, everywhere, message, type Parts, remove, step, there } from './sample-parts.ts';
+import {
+  AT,
+  addCall,
+  client,
+  everywhere,
+  leaveBehind,
+  message,
+  type Parts,
+  remove,
+  step,
+  there,
+  tryWithoutKey,
+} from './sample-parts.ts';
 import type { Invariant } from './violation.ts';
 
 /** Each breaks what is recorded or done, and nothing else. */
@@ -117,6 +129,42 @@ export const PLANTED_IN_RECORDS: [what: string, invariant: Invariant, plant: (pa
         analytics: [],
         log: [],
       }),
+  ],
+  ['a 503 leaves something behind', 'left behind', (p) => leaveBehind(p, tryWithoutKey(p, { status: 503 }))],
+  ['a refusal leaves something behind', 'left behind', (p) => leaveBehind(p, tryWithoutKey(p, { status: 429 }))],
+  [
+    'a 503 leaves something behind, of a gateway that had been killed before, and one beside that is killed',
+    'left behind',
+    (p) => {
+      const killed = { kind: 'process-killed', to: AT };
+      p.run.record.faults.push({ ...killed, target: 'gateway 0', from: AT - 900 });
+      p.run.record.faults.push({ ...killed, target: 'gateway 1', from: AT - 400 });
+      leaveBehind(p, tryWithoutKey(p, { status: 503 }));
+    },
+  ],
+  [
+    'one try without a key, whose answer never came, makes two responses',
+    'left behind',
+    (p) => {
+      const marker = tryWithoutKey(p, { status: null });
+      leaveBehind(p, marker);
+      leaveBehind(p, marker);
+    },
+  ],
+  [
+    'one try without a key makes the response that it tells, and another one',
+    'left behind',
+    (p) => {
+      tryWithoutKey(p, { status: null });
+      leaveBehind(p, p.response.marker);
+    },
+  ],
+  [
+    'what a try without an answer has made does not end',
+    'stuck',
+    (p) => {
+      leaveBehind(p, tryWithoutKey(p, { status: null })).endedAt = null;
+    },
   ],
   [
     'the owner is told that it is not there',

@@ -1,4 +1,15 @@
-import { AT, client, everywhere, message, type Parts, swap, terminalAgain, there, wipe } from './sample-parts.ts';
+import {
+  AT,
+  beginAnew,
+  client,
+  everywhere,
+  message,
+  type Parts,
+  swap,
+  terminalAgain,
+  there,
+  wipe,
+} from './sample-parts.ts';
 import { sampleFrame } from './sample-run.ts';
 import type { Invariant } from './violation.ts';
 
@@ -99,6 +110,31 @@ export const PLANTED_IN_STREAMS: [what: string, invariant: Invariant, plant: (pa
     (p) => {
       const frame = there(client(p, 1).frames.find(({ text }) => text.includes('It is "')));
       frame.text = frame.text.replace('It is', 'It Is');
+    },
+  ],
+  [
+    'a log that was lost begins anew with a number that a client has seen',
+    'I1',
+    (p) => beginAnew(p, { lostAt: AT + 250, at: AT + 300, messages: 6, gap: 15 }),
+  ],
+  [
+    'a log that was lost while its response ran begins anew with numbers that a client has seen',
+    'I1',
+    (p) => {
+      beginAnew(p, { lostAt: AT + 120, at: AT + 130, messages: 3, gap: 6 });
+      // Of what was seen before nothing but the number is known to be another event.
+      const last = there(client(p, 0).frames.pop());
+      const same = there(client(p, 1).frames[0]);
+      client(p, 0).frames.push({ at: last.at, text: same.text });
+    },
+  ],
+  [
+    'after a log was lost while its response ran, a client is told something else under a number that was seen before',
+    'I4',
+    (p) => {
+      beginAnew(p, { lostAt: AT + 120, at: AT + 130, messages: 3, gap: 1_000_000 });
+      const others = [there(client(p, 0).frames[0]).text, sampleFrame(1, 'response.in_progress', { other: 'bytes' })];
+      client(p, 1).frames.unshift(...others.map((text) => ({ at: AT + 131, text })));
     },
   ],
   [

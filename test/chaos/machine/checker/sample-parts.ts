@@ -1,6 +1,6 @@
 /** A sample run taken apart, to be changed. */
-import type { Call, ClientView, FaultRecord, ResponseRecord } from '../record/index.ts';
-import type { ResponseEvidence } from './evidence.ts';
+import type { Call, ClientView, CreateAttempt, FaultRecord, ResponseRecord } from '../record/index.ts';
+import type { ResponseEvidence, ResponseRow } from './evidence.ts';
 import { SAMPLE_START, type SampleRun, sampleFrame } from './sample-run.ts';
 
 /** The response that is broken. */
@@ -49,6 +49,61 @@ export function everywhere({ response, evidence }: Parts, from: string, to: stri
 export function addCall({ run, response }: Parts, call: Partial<Call>): void {
   const template = there(run.record.calls.find(({ text }) => text?.startsWith(response.marker)));
   run.record.calls.push({ ...template, ...call });
+}
+
+/** A try before the one that succeeded, without an `Idempotency-Key`. @returns its marker. */
+export function tryWithoutKey({ response }: Parts, answer: Partial<CreateAttempt>): string {
+  const marker = `${response.marker}.${response.creates.length}`;
+  const create = { at: AT - 500, gateway: 0, marker, status: null, id: null, retryAfter: null, ...answer };
+  response.idempotencyKey = null;
+  response.creates.unshift(create);
+  return marker;
+}
+
+/** A row of a request with this marker, which nobody was told of. */
+export function leaveBehind({ run, response, evidence }: Parts, marker: string): ResponseRow {
+  const row = there(evidence.row);
+  const left = { ...row, request: row.request.replace(response.marker, marker) };
+  const id = `resp_${String(run.evidence.responses.size).padStart(32, '0')}`;
+  run.evidence.responses.set(id, { row: left, steps: [], analytics: [], log: [] });
+  return left;
+}
+
+/** How a log is lost and begins anew. Times are milliseconds since the epoch. */
+interface Anew {
+  lostAt: number;
+  at: number;
+  /** How many of its messages had been stored by then: as one they are the first of the new log. */
+  messages: number;
+  /** By how much the numbers are higher than before. */
+  gap: number;
+}
+
+/** The log is lost and begins anew. One client has left before, another one comes when it has begun. */
+export function beginAnew(p: Parts, { lostAt, at, messages, gap }: Anew): void {
+  const { response, evidence, run } = p;
+  run.record.faults.push(wipe(lostAt));
+  const [head, rest] = [evidence.log.slice(0, messages), evidence.log.slice(messages)];
+  const begun = { ...there(head.at(-1)), at, first: 0, text: head.map(({ text }) => text).join('') };
+  evidence.log = [{ ...begun, step: null, attempt: null, sealed: false }, ...rest].map((each) => ({
+    ...each,
+    first: each.first + gap,
+    last: each.last + gap,
+    text: (each.text ?? '')
+      .replace(/^id: (\d+)$/gm, (_, id) => `id: ${Number(id) + gap}`)
+      .replace(/"sequence_number":(\d+)/g, (_, id) => `"sequence_number":${Number(id) + gap}`),
+  }));
+  const [left, coming] = [client(p, 0), client(p, 1)];
+  left.frames = left.frames.filter((frame) => frame.at < lostAt);
+  Object.assign(left, { done: false, toTheEnd: false });
+  coming.attaches = [{ at: at + 1, gateway: 0, after: -1 }];
+  coming.frames = evidence.log.flatMap((each) =>
+    (each.text ?? '')
+      .split('\n\n')
+      .filter(Boolean)
+      .map((text) => ({ at: each.at + 2, text })),
+  );
+  response.endedAt = coming.frames.at(-1)?.at ?? at;
 }
 
 /** Takes it out of the database: what its calls came to stays. */

@@ -81,7 +81,7 @@ function sampleResponse(index: number): { record: ResponseRecord; evidence: Resp
     owner: 'alice',
     marker,
     request: { model: 'demo', input: `${marker}\n!call get_time {}`, stream: true },
-    creates: [{ at, gateway: 0, status: 200, id, retryAfter: null }],
+    creates: [{ at, gateway: 0, marker, status: 200, id, retryAfter: null }],
     acceptedAt: at + 10,
     clients: [structuredClone(whole), attached],
     polls: [{ at: at + 10_000, status: 200, body: structuredClone(response) }],

@@ -1,4 +1,17 @@
-import { AT, addCall, client, message, type Parts, remove, step, there, wipe } from './sample-parts.ts';
+import {
+  AT,
+  addCall,
+  beginAnew,
+  client,
+  leaveBehind,
+  message,
+  type Parts,
+  remove,
+  step,
+  there,
+  tryWithoutKey,
+  wipe,
+} from './sample-parts.ts';
 import { sampleFrame } from './sample-run.ts';
 
 /** Runs in which something happened, and nothing is broken. */
@@ -28,6 +41,15 @@ export const SOUND: [what: string, arrange: (parts: Parts) => void][] = [
       client(p, 0).frames.splice(10);
       client(p, 0).frames.push(...anew.map((text) => ({ at: AT + 220, text })));
       p.response.clients.splice(1, 1);
+    },
+  ],
+  [
+    'a log that was lost while its response ran',
+    (p) => {
+      beginAnew(p, { lostAt: AT + 120, at: AT + 130, messages: 3, gap: 1_000_000 });
+      // One that reads slowly gets what had been sent before.
+      const late = there(client(p, 0).frames.at(-1));
+      late.at = AT + 500;
     },
   ],
   [
@@ -143,15 +165,18 @@ export const SOUND: [what: string, arrange: (parts: Parts) => void][] = [
     },
   ],
   [
-    'a request that nobody was told of, without a key',
-    ({ run, response, evidence }) => {
-      response.idempotencyKey = null;
-      run.evidence.responses.set('resp_00000000000070008000000000009999', {
-        row: evidence.row,
-        steps: [],
-        analytics: [],
-        log: [],
-      });
+    'tries without a key, of one of which nobody was told',
+    (p) => {
+      tryWithoutKey(p, { status: 503 });
+      leaveBehind(p, tryWithoutKey(p, { status: null }));
+      tryWithoutKey(p, { status: null });
+    },
+  ],
+  [
+    'a gateway that was killed after it had answered with a 503',
+    (p) => {
+      p.run.record.faults.push({ kind: 'process-killed', target: 'gateway 1', from: AT - 3_000, to: AT - 1_000 });
+      leaveBehind(p, tryWithoutKey(p, { at: AT - 4_000, gateway: 1, status: 503 }));
     },
   ],
   [

@@ -1,6 +1,7 @@
 import type { Call, FaultRecord, ResponseRecord } from '../record/index.ts';
 import type { Evidence, ResponseEvidence } from './evidence.ts';
 import { type Frame, readFrame, withSpecifiedNames } from './frame.ts';
+import type { UntoldRow } from './untold.ts';
 
 /** One client's frames, read. */
 export interface ViewFrames {
@@ -20,8 +21,8 @@ export interface Subject {
   losses: readonly FaultRecord[];
   /** Calls of models and tools for it. */
   calls: readonly Call[];
-  /** Rows that nobody was told of and whose request is this one's. */
-  doubles: readonly string[];
+  /** Rows that nobody was told of and whose request is one of its tries. */
+  untold: readonly UntoldRow[];
   /** The log's frames, those of readable messages. */
   logFrames: Frame[];
   views: ViewFrames[];
@@ -33,7 +34,7 @@ export interface Subject {
 export function subjectOf(
   record: ResponseRecord,
   all: Evidence,
-  run: { faults: readonly FaultRecord[]; calls: readonly Call[]; doubles: readonly string[] },
+  run: { faults: readonly FaultRecord[]; calls: readonly Call[]; untold: readonly UntoldRow[] },
 ): Subject {
   const evidence = (record.id === null ? undefined : all.responses.get(record.id)) ?? NOTHING;
   const began = record.creates[0]?.at ?? record.acceptedAt ?? 0;
@@ -44,7 +45,7 @@ export function subjectOf(
     faults: run.faults,
     losses: run.faults.filter((fault) => fault.to >= began && takesLogOf(fault, record.id)),
     calls: run.calls,
-    doubles: run.doubles,
+    untold: run.untold,
     logFrames: evidence.log.flatMap(({ text, at }) => framesIn(text ?? '').map((frame) => readFrame(frame, at))),
     views: record.clients.map((view, index) => ({
       name: `client ${index}`,

@@ -10,6 +10,7 @@ export type Invariant =
   | 'I8'
   | 'lost'
   | 'duplicated'
+  | 'left behind'
   | 'stuck'
   | 're-executed'
   | 'analytics';

@@ -13,6 +13,8 @@ export interface ResponseRequest {
 export interface CreateAttempt {
   at: number;
   gateway: number;
+  /** The first line of the prompt that was sent; without an `Idempotency-Key` that of no other try. */
+  marker: string;
   /** Null when the connection failed before a status came. */
   status: number | null;
   /** The public id that the answer, or its first event, told; null when none came. */
@@ -46,6 +48,7 @@ export interface ResponseRecord {
   index: number;
   /** `resp_…`; null when no client has ever been told one. */
   id: string | null;
+  /** Null when its requests carried none: then each try is a request of its own, and so has a marker of its own. */
   idempotencyKey: string | null;
   /** The name of its shape in the workload. */
   shape: string;

@@ -2,8 +2,11 @@
 import type { ClientView, ResponseRecord } from '../record/index.ts';
 import { epochMs } from './clock.ts';
 import { isComment, isDone, numberOf, responseIdOf } from './frames.ts';
+import type { GatewayRequest } from './gateway-request.ts';
 import type { ResponsePlan } from './plan.ts';
+import { creationRequest, markerOfTry } from './requests.ts';
 import type { Attempt } from './retries.ts';
+import type { World } from './world.ts';
 
 const TERMINAL_EVENT = /^event: response\.(completed|failed|incomplete)\n/;
 const TERMINAL_STATUSES: ReadonlySet<unknown> = new Set(['completed', 'failed', 'incomplete', 'cancelled']);
@@ -52,6 +55,7 @@ export class FollowedResponse {
     if (attempt && attempt.id === null) attempt.id = id;
     if (this.record.id !== null) return;
     this.record.id = id;
+    this.record.marker = attempt?.marker ?? this.record.marker;
     this.record.acceptedAt = epochMs();
     this.#accepted.resolve(id);
   }
@@ -61,10 +65,20 @@ export class FollowedResponse {
     this.#accepted.resolve(undefined);
   }
 
+  /** The request that makes the response, as it is to be tried next. */
+  creation(world: World): GatewayRequest {
+    return creationRequest(world, this.plan, this.#nextMarker);
+  }
+
+  get #nextMarker(): string {
+    return markerOfTry(this.plan, this.record.creates.length);
+  }
+
   /** Notes a try of the request that makes the response. */
   tried({ at, gateway, answer }: Attempt): void {
     const { status = null, headers } = answer ?? {};
-    this.record.creates.push({ at, gateway, status, id: null, retryAfter: headers?.['retry-after'] ?? null });
+    const marker = this.#nextMarker;
+    this.record.creates.push({ at, gateway, marker, status, id: null, retryAfter: headers?.['retry-after'] ?? null });
   }
 
   /** A new client. */

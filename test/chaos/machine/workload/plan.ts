@@ -40,7 +40,8 @@ export interface ResponsePlan {
   /** In the prompt and in the arguments of every tool call of this response, and of no other. */
   marker: string;
   shape: Shape;
-  idempotencyKey: string;
+  /** Null when the request carries none, so that each try of it is a request of its own. */
+  idempotencyKey: string | null;
   creation: Creation;
   /** The body of the request. */
   request: ResponseRequest;
@@ -82,20 +83,15 @@ export function planResponse({ seed, shapes = SHAPE_NAMES }: PlanOptions, index:
   if (isOthers && random.chance(0.25)) clients.push(planClient(random, false));
   if (isOthers && random.chance(0.05)) clients.push(planClient(random, false));
   const isCancelled = random.chance(0.05);
-  return {
-    index,
-    marker,
-    shape,
-    idempotencyKey: `chaos-${seed}-${index}`,
-    creation,
-    request: requestOf(shape, creation),
-    clients,
+  const habits = {
     pollEveryMs: random.chance(creation === 'background' ? 0.6 : 0.08) ? random.integer(50, 1_000) : undefined,
     cancelAfterMs: isCancelled && creation !== 'wait' ? random.magnitude(1, 3_000) : undefined,
     deletes: !isUnstored && random.chance(0.06),
     strangerAfterMs: random.chance(0.08) ? random.integer(0, 1_500) : undefined,
-    random,
   };
+  const idempotencyKey = random.chance(0.25) ? null : `chaos-${seed}-${index}`;
+  const request = requestOf(shape, creation);
+  return { index, marker, shape, idempotencyKey, creation, request, clients, ...habits, random };
 }
 
 function chooseCreation(random: Random, shape: Shape): Creation {

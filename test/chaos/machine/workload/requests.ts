@@ -7,18 +7,30 @@ import type { World } from './world.ts';
 /** Longer than any response takes by its script, and than the faults of a schedule last. */
 const WHOLE_RESPONSE_MS = 45_000;
 
-/** The request that makes a response; sent again, it is the same response. */
-export function creationRequest({ apiKey }: World, plan: ResponsePlan): GatewayRequest {
+/**
+ * The request that makes a response. With an `Idempotency-Key`, sent again, it is the same response; without one each try
+ * is told apart by its marker.
+ */
+export function creationRequest(
+  { apiKey }: World,
+  { idempotencyKey, marker, request }: ResponsePlan,
+  tryMarker: string,
+): GatewayRequest {
   return {
     method: 'POST',
     path: '/v1/responses',
     headers: {
       authorization: `Bearer ${apiKey}`,
       'content-type': 'application/json',
-      'idempotency-key': plan.idempotencyKey,
+      ...(idempotencyKey === null ? {} : { 'idempotency-key': idempotencyKey }),
     },
-    body: JSON.stringify(plan.request),
+    body: JSON.stringify(request).replaceAll(marker, tryMarker),
   };
+}
+
+/** The marker of the next try, after so many: that of the response, or, of requests without a key, one of its own. */
+export function markerOfTry({ idempotencyKey, marker }: ResponsePlan, tries: number): string {
+  return idempotencyKey !== null || tries === 0 ? marker : marker.replace(/>$/, `.${tries}>`);
 }
 
 /** A request by the owner of a response. */

@@ -4,7 +4,7 @@ import { epochMs, sleep } from './clock.ts';
 import { FollowedResponse } from './followed-response.ts';
 import { ConnectionFailed, type GatewayRequest, readBody } from './gateway-request.ts';
 import type { ResponsePlan } from './plan.ts';
-import { creationRequest, ownRequest, ownTarget } from './requests.ts';
+import { ownRequest, ownTarget } from './requests.ts';
 import { persist } from './retries.ts';
 import { visitAsStranger } from './stranger.ts';
 import { followStream } from './stream-client.ts';
@@ -54,7 +54,7 @@ async function create(world: World, response: FollowedResponse): Promise<void> {
   try {
     for (;;) {
       const target = { ...ownTarget(world, plan), onAttempt: response.tried.bind(response) };
-      const { answer } = await persist(target, creationRequest(world, plan));
+      const { answer } = await persist(target, () => response.creation(world));
       const text = await bodyOf(world, answer);
       if (text === undefined) continue;
       if (answer.status === 200) response.accept(idOf(text));

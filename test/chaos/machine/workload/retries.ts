@@ -69,16 +69,18 @@ export interface Settled {
 }
 
 /**
- * Sends a request until there is an answer that OpenAI's clients would hand on.
+ * Sends a request until there is an answer that OpenAI's clients would hand on. One that is a function is made anew for
+ * each try.
  * @throws the signal's reason, when that does not happen before it is aborted.
  */
-export async function persist(target: Target, wanted: GatewayRequest): Promise<Settled> {
+export async function persist(target: Target, wanted: GatewayRequest | (() => GatewayRequest)): Promise<Settled> {
   const { gateways, random, traffic, signal } = target;
   traffic.requests += 1;
   let gateway = random.integer(0, gateways.length - 1);
   for (let retries = 0; ; retries += 1) {
     const at = epochMs();
-    const answer = await answerOf(gateways[gateway] ?? '', wanted, target);
+    const request = typeof wanted === 'function' ? wanted() : wanted;
+    const answer = await answerOf(gateways[gateway] ?? '', request, target);
     target.onAttempt?.({ at, gateway, answer });
     if (answer !== undefined && !isTriedAgain(answer.status, answer.headers)) return { answer, gateway };
     answer?.body.destroy();

@@ -5,7 +5,7 @@ import { type FollowedResponse, lastSeen } from './followed-response.ts';
 import { FrameSplitter } from './frames.ts';
 import { type Answer, ConnectionFailed, chunksOf, type GatewayRequest, readBody } from './gateway-request.ts';
 import type { ClientPlan, Drop, Reading } from './plan.ts';
-import { creationRequest, ownRequest, ownTarget } from './requests.ts';
+import { ownRequest, ownTarget } from './requests.ts';
 import { persist, type Settled } from './retries.ts';
 import { RunOver, type World } from './world.ts';
 
@@ -76,7 +76,7 @@ class StreamClient {
     const after = lastSeen(this.#view, this.#start);
     const target = ownTarget(this.#world, plan);
     const { id } = record;
-    const asks: GatewayRequest = id === null ? creationRequest(this.#world, plan) : this.#resumption(id, after);
+    const asks = id === null ? () => this.#response.creation(this.#world) : this.#resumption(id, after);
     const onAttempt = id === null ? this.#response.tried.bind(this.#response) : undefined;
     const settled = await persist({ ...target, onAttempt }, asks);
     this.#view.attaches.push({ at: epochMs(), gateway: settled.gateway, after });
