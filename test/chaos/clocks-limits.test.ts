@@ -173,4 +173,15 @@ describe.each(OFFSETS)('all orchestrators, and a gateway, are an hour %s', (_nam
     ]);
     expect(rows.length, 'the model, the agent with a model and its tool, and the model').toBe(5);
   });
+
+  test('a change that an operator wants is made', async () => {
+    for (const gateway of [0, 1]) {
+      const body = JSON.stringify({ kind: 'http', url: `${stack.demoModelUrl}/tools/get_time` });
+      const path = `/admin/v1/tools/by_gateway_${gateway}`;
+      const headers = { authorization: `Bearer ${stack.adminKey}` };
+      expect([200, 201]).toContain((await stack.fetch(path, { method: 'PUT', gateway, headers, body })).status);
+      const shown = await stack.fetch(path, { gateway, headers });
+      expect(await shown.json()).toMatchObject({ name: `by_gateway_${gateway}` });
+    }
+  });
 });

@@ -16,8 +16,8 @@ const armory = mkdtempSync(join(tmpdir(), 'tailrace-crash-'));
 let stack: TestStack;
 
 beforeAll(async () => {
-  // What had its log already, and not its step handed out, is the sweep's.
-  const sweep = { SWEEP_AFTER_MS: '6000', SWEEP_EVERY_MS: '500', HEARTBEAT_MS: '1000' };
+  // No sweep comes to anybody's help.
+  const sweep = { SWEEP_AFTER_MS: '120000', HEARTBEAT_MS: '10000' };
   stack = await testStack({
     replicas: { orchestrator: 2, modelCaller: 2 },
     restart: true,
@@ -77,7 +77,7 @@ test('a crash after-take-up: who has the next turn takes up what is left', { tim
   await stack.start('nats', 0);
   await eventually('an orchestrator has crashed', async () => !existsSync(file));
   expect(await noted('loss of'), 'the loss is not taken up as a whole').toBeDefined();
-  // The lease of a dead process runs out after a minute: it does so now.
+  // The lease of a dead process runs out after a while: it does so now.
   await stack.database.query(`UPDATE installation SET value = '0 ' || split_part(value, ' ', 2) WHERE name = $1`, [
     `lease of recovery of ${STREAM}`,
   ]);
@@ -87,6 +87,6 @@ test('a crash after-take-up: who has the next turn takes up what is left', { tim
   for (const { marker } of scripts) {
     const calls = await callsWith(stack, marker);
     expect(calls.length, 'before the loss, and after it').toBeGreaterThanOrEqual(2);
-    expect(calls.length, 'and not for each orchestrator').toBeLessThanOrEqual(3);
+    expect(calls.length, 'and not for each orchestrator').toBeLessThanOrEqual(4);
   }
 });

@@ -120,7 +120,7 @@ export async function runHotPath(filled: FilledDatabase): Promise<HotPath> {
 }
 
 async function recorded(context: StoreContext, report: Ended): Promise<Committed> {
-  const committed = await recordResult(context, report);
+  const committed = await recordResult(context, report, new AbortController().signal);
   if (!committed?.fresh) throw new Error(`nothing was recorded of step ${report.stepId}`);
   return committed;
 }

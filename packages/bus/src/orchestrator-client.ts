@@ -58,7 +58,8 @@ export class OrchestratorClient {
   readonly #waiting = new Map<string, (reply: Reply) => void>();
   /** The oldest first. */
   readonly #givenUp = new Set<string>();
-  #withdrawals = 0;
+  readonly #withdrawals = new Set<Promise<void>>();
+  readonly #ending = new AbortController();
 
   constructor(options: OrchestratorClientOptions) {
     this.#options = options;
@@ -97,20 +98,30 @@ export class OrchestratorClient {
   async withdraw({ id, owner, correlationId }: WithdrawCommand, forMs = this.#options.timeoutMs): Promise<void> {
     const { bus, partitions } = this.#options;
     const subject = chainSubject(partitionOf(id, partitions), 'withdraw');
-    if (this.#withdrawals >= WITHDRAWALS) {
+    if (this.#withdrawals.size >= WITHDRAWALS) {
       const err = new Error('too many withdrawals wait for NATS');
       bus.log.error({ err, subject }, `response ${id} is not withdrawn`);
       return;
     }
-    this.#withdrawals += 1;
-    try {
-      const bytes = encodeMessage({ id, owner, correlationId });
-      await publishUntilStored(bus, subject, bytes, `withdraw ${id}`, AbortSignal.timeout(forMs));
-    } catch (error) {
-      bus.log.error({ err: error, subject }, `response ${id} is not withdrawn`);
-    } finally {
-      this.#withdrawals -= 1;
-    }
+    const signal = AbortSignal.any([AbortSignal.timeout(forMs), this.#ending.signal]);
+    const bytes = encodeMessage({ id, owner, correlationId });
+    const told = publishUntilStored(bus, subject, bytes, `withdraw ${id}`, signal).then(
+      () => undefined,
+      (error: unknown) => bus.log.error({ err: error, subject }, `response ${id} is not withdrawn`),
+    );
+    this.#withdrawals.add(told);
+    await told;
+    this.#withdrawals.delete(told);
+  }
+
+  /**
+   * Before the process ends: resolves when all withdrawals have been heard, or, after `forMs` milliseconds
+   * and what one publish takes, are given up.
+   */
+  async end(forMs: number): Promise<void> {
+    const timer = setTimeout(() => this.#ending.abort(new Error('the process ends')), forMs);
+    await Promise.all(this.#withdrawals);
+    clearTimeout(timer);
   }
 
   /** The answer alone decides: when it is there, it does not matter whether NATS has told that it has the question. */

@@ -22,6 +22,8 @@ export interface ModelWork {
   responseId: ResponseId;
   stepId: StepId;
   attempt: number;
+  /** When, by the clock of whoever did so: milliseconds since the epoch. */
+  handedOutAt: number;
   model: string;
   prompt: Prompt;
   log: LogPosition;
@@ -42,6 +44,8 @@ export interface ToolWork {
   responseId: ResponseId;
   stepId: StepId;
   attempt: number;
+  /** When, by the clock of whoever did so: milliseconds since the epoch. */
+  handedOutAt: number;
   tool: string;
   arguments: string;
   /** JSON schema of the arguments; null for one that nobody has given. */

@@ -120,3 +120,21 @@ test('a withdrawal that NATS does not take in time is told in the log', async ()
   await client.withdraw(CREATE as never, 120);
   expect(errors).toHaveLength(1);
 });
+
+test('a process that ends waits for its withdrawals, and not for ever', async () => {
+  let reachable = false;
+  const { client, published, errors } = clientWith(async ({ subject }) => {
+    if (!reachable) throw new PublishUncertain(subject, 'no acknowledgement');
+    return STORED;
+  });
+  void client.withdraw(CREATE as never, 60_000);
+  const ended = client.end(60_000);
+  reachable = true;
+  await ended;
+  expect(kinds(published).length).toBeGreaterThan(1);
+  expect(errors).toEqual([]);
+  reachable = false;
+  void client.withdraw(CREATE as never, 60_000);
+  await client.end(50);
+  expect(errors).toHaveLength(1);
+});

@@ -28,13 +28,13 @@ const change = z.discriminatedUnion('do', [
 export type AdminChange = z.output<typeof change>;
 
 const command = z.strictObject({
-  /** After this nobody waits for the answer any more. Milliseconds since the epoch. */
-  expiresAt: z.number(),
+  /** Who waits for the answer, and for how long. */
+  asking: z.strictObject({ askedAt: z.number(), waitMs: z.number(), replyTo: z.string() }),
   correlationId: z.string(),
   change,
 });
 
-/** A change, and who waits for it until when. */
+/** A change, and who waits for it. */
 export type AdminCommand = z.output<typeof command>;
 
 /** A message that no gateway of this installation has sent. */

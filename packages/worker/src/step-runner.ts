@@ -31,11 +31,6 @@ export interface StepRunnerOptions<W extends Work> {
   /** Milliseconds between later reports of the same step; well below what the sweep takes for silence. */
   heartbeatMs: number;
   /**
-   * Whether an attempt that others may have come before takes its step before it begins, because nothing else keeps those from
-   * it. Else it is only asked whether the step is recorded.
-   */
-  takes: boolean;
-  /**
    * Runs a step. What it throws hands the step to another attempt, unless the signal was aborted with `StepCancelled`:
    * then the step is over; so is this message of it after `StepSuperseded`. Null when there was nothing to do, and there is
    * nothing to tell.
@@ -150,20 +145,18 @@ export class StepRunner<W extends Work> {
    * @throws StepSuperseded, StaleDelivery
    */
   async #inquire(work: W, message: QueueMessage, attempt: StepAttempt, signal: AbortSignal): Promise<Standing> {
-    const { bus, takes } = this.#options;
-    // What comes right from the queue is nobody else's before the server delivers it once more.
-    const fresh = { begun: attempt.attempt > 1, until: performance.now() + STEP_HOLD_MS };
-    if (work.kind === 'relay') return fresh;
+    const { bus } = this.#options;
+    if (work.kind === 'relay') return { begun: attempt.attempt > 1, until: Number.POSITIVE_INFINITY };
     const { responseId, stepId } = attempt;
     // Another attempt may have been recorded meanwhile: then there is nothing left to do. A server that was killed may have
-    // forgotten that it has delivered a message before, so its age tells, too; by clocks that may differ either way.
-    const old = attempt.attempt > 1 || Math.abs(attempt.startedAt - message.storedAt) > FRESH_MS;
+    // forgotten that it has delivered a message before, and a message may have been long on its way into the queue: so its
+    // age tells, too; by clocks that may differ either way.
+    const ages = [message.storedAt, work.handedOutAt].map((since) => Math.abs(attempt.startedAt - since));
+    const old = attempt.attempt > 1 || Math.max(...ages) > FRESH_MS;
     const doubtful = this.#cancellations.has(responseId) || this.#cancellations.has(stepId);
-    if (!doubtful && !old) return fresh;
-    let standing: Standing;
-    if (takes) standing = await takeStep(bus, attempt, signal);
-    else if (await isRecorded(bus, attempt, signal)) throw new StepSuperseded(stepId);
-    else standing = fresh;
+    // What has just been handed out is nobody else's for a while.
+    if (!doubtful && !old) return { begun: false, until: performance.now() + STEP_HOLD_MS - FRESH_MS };
+    const standing = await takeStep(bus, attempt, signal);
     if (doubtful) this.#cancellations.forget([responseId, stepId]);
     return standing;
   }

@@ -40,8 +40,6 @@ export interface WorkerKind<W extends Work> {
   /** As {@link WorkerPool} takes them. */
   kinds: readonly WorkSource['kind'][];
   sources(view: RegistryView): LimitedSource[];
-  /** See {@link WorkerPool}. */
-  takes: boolean;
   bench(tools: WorkbenchTools): Workbench<W>;
 }
 
@@ -69,7 +67,6 @@ export async function startWorker<W extends Work>(
     heartbeatMs: config.HEARTBEAT_MS,
     kinds: kind.kinds,
     sources: kind.sources,
-    takes: kind.takes,
     run: bench.run,
   });
   const metrics = createMetrics();

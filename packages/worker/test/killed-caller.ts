@@ -10,6 +10,7 @@ const work = {
   responseId: '0190a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b',
   stepId: '0190a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6c',
   attempt: 1,
+  handedOutAt: Date.now(),
   tool: 'look',
   arguments: '{}',
   parameters: null,

@@ -55,7 +55,7 @@ export interface PoolBench {
   /** A connection as another process has one. It is closed with the bench. */
   connect(name: string): Promise<Bus>;
   /** A pool. */
-  pool(registry: TestRegistry, run: Run, bus?: Bus, options?: { takes: boolean }): Promise<WorkerPool<ToolWork>>;
+  pool(registry: TestRegistry, run: Run, bus?: Bus): Promise<WorkerPool<ToolWork>>;
   /** Answers questions about steps until it is called back. */
   orchestrate(answer: (question: StepQuestion) => StepAnswer): () => void;
   /** Ends all pools, and what is under way in them. */
@@ -75,13 +75,14 @@ export async function publishStep(
   bus: Bus,
   source: WorkSource,
   responseId = newId(Date.now()),
-  attempt = 1,
+  { attempt = 1, handedOutAt = Date.now() }: { attempt?: number; handedOutAt?: number | undefined } = {},
 ): Promise<ToolWork> {
   const work: ToolWork = {
     kind: 'tool_call',
     responseId,
     stepId: newId(Date.now()),
     attempt,
+    handedOutAt,
     tool: source.name,
     arguments: '{}',
     parameters: null,
@@ -112,7 +113,7 @@ export async function startPoolBench(): Promise<PoolBench> {
   return {
     bus,
     connect,
-    async pool(registry, run, on = bus, { takes } = { takes: true }) {
+    async pool(registry, run, on = bus) {
       const pool = new WorkerPool<ToolWork>({
         bus: on,
         registry,
@@ -127,7 +128,6 @@ export async function startPoolBench(): Promise<PoolBench> {
         heartbeatMs: 60_000,
         kinds: ['tool'],
         sources: () => registry.sources,
-        takes,
         run: (work, delivery, signal) => Promise.race([run(work, delivery, signal), aborted(signal)]),
       });
       pools.add(pool);

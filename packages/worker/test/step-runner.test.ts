@@ -148,7 +148,7 @@ describe('what may be done again until it is recorded', () => {
       said.push('calls');
       return DONE;
     });
-    await publishStep(bench.bus, source, newId(Date.now()), second);
+    await publishStep(bench.bus, source, newId(Date.now()), { attempt: second });
   }
 
   test('is not begun by an attempt whose step a later message carries on', async () => {
@@ -193,7 +193,10 @@ describe('what may be done again until it is recorded', () => {
   });
 });
 
-test('what has lain in its queue for a while is asked about, also where attempts need not take their step', async () => {
+test.each([
+  ['has lain in its queue for a while', 'queue'],
+  ['was long on its way into the queue', 'way'],
+])('what %s is asked about, though it is the first delivery', async (_, where) => {
   const source = newSource();
   const asked: StepQuestion[] = [];
   const ran: string[] = [];
@@ -201,20 +204,20 @@ test('what has lain in its queue for a while is asked about, also where attempts
     asked.push(question);
     return { begun: true, ended: question.stepId === recorded.stepId };
   });
-  const recorded = await publishStep(bench.bus, source);
-  const open = await publishStep(bench.bus, source);
-  const publishedAt = Date.now();
-  await eventually('both are old', async () => Date.now() - publishedAt > 300);
-  const run = async ({ stepId }: ToolWork) => {
+  const begun = Date.now();
+  const handedOutAt = where === 'way' ? begun - 10_000 : undefined;
+  const recorded = await publishStep(bench.bus, source, newId(begun), { handedOutAt });
+  const open = await publishStep(bench.bus, source, newId(begun), { handedOutAt });
+  if (where === 'queue') await eventually('both are old', async () => Date.now() - begun > 500);
+  await bench.pool(new TestRegistry({ source, concurrency: 1 }), async ({ stepId }) => {
     ran.push(stepId);
     return DONE;
-  };
-  await bench.pool(new TestRegistry({ source, concurrency: 1 }), run, bench.bus, { takes: false });
+  });
   await allIsDone();
   expect(ran).toEqual([open.stepId]);
   expect(asked.map(({ stepId, begins }) => [stepId, begins])).toEqual([
-    [recorded.stepId, null],
-    [open.stepId, null],
+    [recorded.stepId, 1],
+    [open.stepId, 1],
   ]);
   stop();
 });

@@ -24,6 +24,9 @@ import { OpenStreams } from './streams.ts';
 
 type Config = ReturnType<typeof readEnv<typeof gatewayEnv>>;
 
+/** Milliseconds that a gateway that stops has at least, however long its streams took, to say which requests are withdrawn. */
+const LAST_WORDS_MS = 1_000;
+
 /** Starts a gateway with the environment's configuration. */
 export async function startGateway(config: Config, log: Logger): Promise<RunningService> {
   const database = connectDatabase({
@@ -123,6 +126,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
   log.info({ address }, 'gateway ready');
   return {
     async stop() {
+      const stopBy = performance.now() + config.DRAIN_MS;
       const drained = context.streams.drain(config.DRAIN_MS);
       const closing = app.close();
       // A connection that clients keep open becomes idle when its last answer is out.
@@ -130,6 +134,7 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
       await drained;
       await closing;
       clearInterval(idle);
+      await context.orchestrator.end(Math.max(LAST_WORDS_MS, stopBy - performance.now()));
       abandonment.close();
       tails.close();
       registry.close();

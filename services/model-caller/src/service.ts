@@ -26,8 +26,6 @@ export function startModelCaller(config: Config, log: Logger): Promise<RunningSe
   return startWorker<ModelWork | RelayWork>(config, log, {
     name: 'model-caller',
     kinds: ['model'],
-    // The log keeps others from a step.
-    takes: false,
     sources: (view) =>
       [...view.models.values()].map(({ name, concurrency }) => ({ source: { kind: 'model', name }, concurrency })),
     bench: (tools) => benchOf(config, tools),
@@ -61,10 +59,13 @@ function benchOf(config: Config, { bus, registry, sealer }: WorkbenchTools): Wor
   const upstreamsFor = (model: string) => upstreamsOf(registry(), model, sealer, timeouts);
 
   async function step(work: ModelWork, delivery: Delivery, signal: AbortSignal): Promise<StepReport> {
-    const { attempt, redelivered, announce } = delivery;
+    const { attempt, redelivered } = delivery;
     const context: ModelStepContext = {
       ...calling,
-      announce,
+      announce: async (target) => {
+        await delivery.hold();
+        return delivery.announce(target);
+      },
       bus,
       partitions: config.PARTITIONS,
       seal: (reasoning) => sealReasoning(sealer, reasoning),

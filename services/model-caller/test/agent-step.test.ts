@@ -62,6 +62,7 @@ function work(agent: Partial<AgentPlace>, fields: Partial<ModelWork> = {}): Mode
     responseId: newId(Date.now()),
     stepId: newId(Date.now()),
     attempt: 1,
+    handedOutAt: Date.now(),
     model: 'm',
     prompt: prompt(request, [], null, [], String),
     log: EMPTY_LOG,

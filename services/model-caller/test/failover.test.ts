@@ -83,6 +83,7 @@ async function call(at: Upstreams, fields: Partial<CallPolicy> = {}, signal = ne
     responseId: newId(Date.now()),
     stepId: newId(Date.now()),
     attempt: 1,
+    handedOutAt: Date.now(),
     model: 'm',
     prompt: PROMPT,
     log: EMPTY_LOG,

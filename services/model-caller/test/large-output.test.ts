@@ -35,6 +35,7 @@ function work(): ModelWork {
     responseId: newId(Date.now()),
     stepId: newId(Date.now()),
     attempt: 1,
+    handedOutAt: Date.now(),
     model: 'm',
     prompt: prompt(asked, [], null, [], String),
     log: EMPTY_LOG,

@@ -61,6 +61,7 @@ function work(asked: Partial<Prompt> = {}, fields: Partial<ModelWork> = {}): Mod
     responseId: newId(Date.now()),
     stepId: newId(Date.now()),
     attempt: 1,
+    handedOutAt: Date.now(),
     model: 'm',
     prompt: { ...none, ...asked },
     log: EMPTY_LOG,

@@ -1,6 +1,6 @@
 /** Takes changes of the registry from gateways, and answers when they are committed and published. */
 import type { Msg } from '@nats-io/nats-core';
-import { ADMIN_SUBJECT, type Desk, encodeMessage, openDesk, type Reply } from '@tailrace/bus';
+import { ADMIN_SUBJECT, type Desk, encodeMessage, isWaitedFor, openDesk, type Reply } from '@tailrace/bus';
 import { ApiError } from '@tailrace/protocol';
 import { type AdminChange, ForeignCommand, openCommand } from '@tailrace/registry';
 import { applyChange } from './admin-changes.ts';
@@ -31,13 +31,13 @@ async function answer(context: OrchestratorContext, registry: RegistryPublisher,
 
 /** @returns undefined for what nobody waits for. */
 async function carryOut(
-  { database, sealer, log }: OrchestratorContext,
+  { bus, database, sealer, log }: OrchestratorContext,
   registry: RegistryPublisher,
   bytes: Uint8Array,
 ): Promise<Reply | undefined> {
   try {
-    const { change, expiresAt, correlationId } = openCommand(sealer, bytes);
-    if (expiresAt < Date.now()) return undefined;
+    const { change, asking, correlationId } = openCommand(sealer, bytes);
+    if (!(await isWaitedFor(bus, asking, false))) return undefined;
     const existed = await applyChange(database, sealer, change);
     log.info({ correlation_id: correlationId, change: change.do, name: nameOf(change) }, 'the registry was changed');
     await registry.publish();

@@ -140,7 +140,7 @@ async function giveUpResult(context: OrchestratorContext, message: ChainMessage,
     report.kind === 'model_call'
       ? { ...report, result: null, error, calls: [] }
       : { ...report, outcome: { error }, calls: [] };
-  const committed = await recordResult(context, failed);
+  const committed = await recordResult(context, failed, signal);
   if (committed?.fresh)
     await carryOn(context, committed, undefined, report.correlationId, signal, 'after-result-append');
   // The step was recorded before: it is what follows from it that fails.

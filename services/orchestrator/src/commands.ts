@@ -218,7 +218,7 @@ export async function handleResult(
     await recordRelay(context, report);
     return;
   }
-  const committed = await recordResult(context, report);
+  const committed = await recordResult(context, report, signal);
   if (!committed) {
     log.warn('dropped the result of a response that is not there');
     return;

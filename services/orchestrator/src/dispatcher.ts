@@ -43,7 +43,13 @@ export async function dispatch(
   correlationId: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const common = { responseId: stored.record.id, stepId: step.id, attempt: step.attempt, correlationId };
+  const common = {
+    responseId: stored.record.id,
+    stepId: step.id,
+    attempt: step.attempt,
+    handedOutAt: Date.now(),
+    correlationId,
+  };
   const { record, chain } = stored;
   let work: Work;
   switch (step.kind) {

@@ -3,7 +3,7 @@
  * sweep would wait until it is sure. One orchestrator at a time does it; what it has left undone the next one goes on with.
  */
 import { logStream } from '@tailrace/bus';
-import { isTerminal } from '@tailrace/chain';
+import { hasEnded, isTerminal } from '@tailrace/chain';
 import { loadResponse } from '@tailrace/database';
 import { type LogEnd, readLeaderEnd } from '@tailrace/log';
 import type { ResponseId } from '@tailrace/protocol';
@@ -22,28 +22,46 @@ import { lookAtStream, noteLoss, noteRound, noteStream, type StreamLoss } from '
 import { isTemporary } from './temporary-error.ts';
 
 /** The most responses that are read at once. */
-const PAGE = 200;
+const PAGE = 100;
 /** Longer than a page takes, unless something hangs; whoever goes on then finds what has been done. */
-const LEASE_MS = 60_000;
+const LEASE_MS = 20_000;
 /** How long before the last message that a stream has kept others may have been lost: clocks differ a little. */
 const ENDED_WITHIN_MS = 10 * 60_000;
 /** How often what has failed is tried again before it is left to the sweep. */
 const ROUNDS = 5;
 
-/** One look. @returns how many responses were taken up again. */
-export async function recoverLostLogs(context: OrchestratorContext, signal: AbortSignal): Promise<number> {
+/** The responses that this process has looked at since their stream has lost something. */
+export type LookedAt = Map<string, Set<ResponseId>>;
+
+/** One look. `lookedAt` is kept from one to the next. @returns how many responses were taken up again. */
+export async function recoverLostLogs(
+  context: OrchestratorContext,
+  lookedAt: LookedAt,
+  signal: AbortSignal,
+): Promise<number> {
   let resumed = 0;
   for (let partition = 0; partition < context.partitions; partition += 1) {
     const stream = logStream(partition);
     const sight = await lookAtStream(context, stream);
-    if (sight.state === 'whole') await noteStream(context, stream, sight);
-    else resumed += await recoverStream(context, stream, signal);
+    if (sight.state === 'whole') {
+      lookedAt.delete(stream);
+      await noteStream(context, stream, sight);
+      continue;
+    }
+    const seen = lookedAt.get(stream) ?? new Set();
+    lookedAt.set(stream, seen);
+    resumed += await recoverStream(context, stream, seen, signal);
   }
   return resumed;
 }
 
 /** Takes up what a stream has lost, unless another process is at it. */
-async function recoverStream(context: OrchestratorContext, stream: string, signal: AbortSignal): Promise<number> {
+async function recoverStream(
+  context: OrchestratorContext,
+  stream: string,
+  seen: Set<ResponseId>,
+  signal: AbortSignal,
+): Promise<number> {
   const lease = await takeLease(context, `recovery of ${stream}`, LEASE_MS);
   if (!lease) return 0;
   try {
@@ -53,7 +71,7 @@ async function recoverStream(context: OrchestratorContext, stream: string, signa
     const loss = await noteLoss(context, stream, sight);
     const { log } = context;
     log.warn({ stream, loss }, 'JetStream has lost logs; the responses that were running are taken up again');
-    const { done, failures, finished } = await takeUpAll(context, stream, loss, lease.renew, signal);
+    const { done, failures, finished } = await takeUpAll(context, stream, { ...loss, seen }, lease.renew, signal);
     // What could not be done for now is looked for again; what seems never to be possible only a few times.
     if (!finished || failures.some(isTemporary)) return done;
     if (failures.length > 0 && loss.rounds + 1 < ROUNDS) await noteRound(context, stream, loss);
@@ -68,7 +86,7 @@ async function recoverStream(context: OrchestratorContext, stream: string, signa
 async function takeUpAll(
   context: OrchestratorContext,
   stream: string,
-  loss: StreamLoss,
+  loss: Loss,
   goOn: () => Promise<boolean>,
   signal: AbortSignal,
 ): Promise<Round & { finished: boolean }> {
@@ -76,9 +94,11 @@ async function takeUpAll(
   const allOf = async <Row extends Concerned>(pages: AsyncIterable<Row[]>, takeUp: TakeUp): Promise<boolean> => {
     for await (const page of pages) {
       const rows = page.filter(({ id }) => logStream(logOf(context, id).partition) === stream);
-      const round = await eachApart(context, 'to take up what its log has lost', rows, signal, (row, within) =>
-        takeUp(context, row, loss, within),
-      );
+      const round = await eachApart(context, 'to take up what its log has lost', rows, signal, async (row, within) => {
+        const done = await takeUp(context, row, loss, within);
+        loss.seen.add(row.id);
+        return done;
+      });
       all.done += round.done;
       all.failures.push(...round.failures);
       if (signal.aborted || !(await goOn())) return false;
@@ -96,6 +116,9 @@ async function takeUpAll(
   const finished = (await allOf(live, takeUpCut)) && (await allOf(ended, takeUpEnded));
   return { ...all, finished };
 }
+
+/** What a stream has lost, and what this process has looked at for that. */
+type Loss = StreamLoss & { seen: Set<ResponseId> };
 
 /** A response that may be concerned. */
 interface Concerned {
@@ -119,16 +142,12 @@ async function* pagesOf<Row>(read: (after: Row | undefined) => Promise<Row[]>): 
 }
 
 /** How a response is taken up. @returns whether there was something to do. @throws whatever aborts `signal`. */
-type TakeUp = (
-  context: OrchestratorContext,
-  concerned: Concerned,
-  loss: StreamLoss,
-  signal: AbortSignal,
-) => Promise<boolean>;
+type TakeUp = (context: OrchestratorContext, concerned: Concerned, loss: Loss, signal: AbortSignal) => Promise<boolean>;
 
 /** A response whose stream is another one: whatever it has in that was appended since. */
-const takeUpWiped: TakeUp = async (context, { id, correlation_id }, _loss, signal) => {
-  if ((await readLeaderEnd(logOf(context, id))) !== undefined) return false;
+const takeUpWiped: TakeUp = async (context, { id, correlation_id }, { seen }, signal) => {
+  const end = await readLeaderEnd(logOf(context, id));
+  if (end !== undefined) return !seen.has(id) && handOutAgain(context, id, end, correlation_id, signal);
   const stored = await countAttempt(context.database, id, 0);
   if (!stored) return false;
   context.log.warn({ response_id: id }, 'the log of a live response is lost; it is taken up again');
@@ -141,12 +160,16 @@ const takeUpWiped: TakeUp = async (context, { id, correlation_id }, _loss, signa
  * A response whose stream has lost what came last. What the chain has recorded is appended again as it was; but what a model
  * step that is open had told, clients may have seen, and nobody knows it any more: the log begins anew, and so does the step.
  */
-const takeUpCut: TakeUp = async (context, { id, correlation_id }, { after }, signal) => {
+const takeUpCut: TakeUp = async (context, { id, correlation_id }, { after, seen }, signal) => {
   const live = await loadResponse(context.database, id);
   if (!live) return false;
   const end = await readLeaderEnd(logOf(context, id));
   const open = live.chain.filter((step) => isModelCall(step) && !isTerminal(step));
-  if (open.length === 0 || (await isWhole(context, id, end, open, after))) {
+  const { closed, begunAnewAt } = await readStanding(logOf(context, id), end?.streamSeq ?? 0);
+  if (end !== undefined && begunAnewAt > after)
+    return !seen.has(id) && handOutAgain(context, id, end, correlation_id, signal);
+  // What has come to its end in the log can have lost nothing.
+  if (open.every((step) => closed.has(step.id))) {
     await bringLogUpToDate(context, live, undefined, signal);
     return false;
   }
@@ -168,16 +191,25 @@ const takeUpEnded: TakeUp = async (context, { id }, _loss, signal) => {
   return false;
 };
 
-/** Whether nothing of the steps can be missing in a log: they have come to their end in it, or it has begun anew since. */
-async function isWhole(
+/**
+ * Whoever begins a log anew may be killed before it hands the steps out: where no worker has written since, that is done once
+ * more. The messages are those that it would have sent, so that no queue takes one twice.
+ */
+async function handOutAgain(
   context: OrchestratorContext,
   id: ResponseId,
-  end: LogEnd | undefined,
-  open: readonly { id: string }[],
-  after: number,
+  { meta }: LogEnd,
+  correlationId: string,
+  signal: AbortSignal,
 ): Promise<boolean> {
-  const { closed, begunAnewAt } = await readStanding(logOf(context, id), end?.streamSeq ?? 0);
-  return begunAnewAt > after || open.every((step) => closed.has(step.id));
+  const stored = await loadResponse(context.database, id);
+  if (!stored || hasEnded(stored.record)) return false;
+  if (meta.step !== null) {
+    await bringLogUpToDate(context, stored, undefined, signal);
+    return false;
+  }
+  await resume(context, stored, correlationId, signal, { running: 'leave' });
+  return true;
 }
 
 /** The live responses that were accepted before a time, after an id, in the order of their ids. */

@@ -1,33 +1,50 @@
 /** The transactions that a running chain sees: an outcome is recorded, a start is noted, an attempt is counted. */
-import type { ResultCommand } from '@tailrace/bus';
-import { isTerminal, nextMessageAttempt, recordOutcome, type StepOutcome } from '@tailrace/chain';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ResultCommand, STEP_HOLD_MS } from '@tailrace/bus';
+import { isTerminal, nextMessageAttempt, recordOutcome, type Step, type StepOutcome } from '@tailrace/chain';
 import {
   DATABASE_TIME,
   type Database,
   loadChain,
   responseQuery,
   type StoredResponse,
+  type Tables,
   toRecord,
 } from '@tailrace/database';
 import type { ResponseId } from '@tailrace/protocol';
 import { crashPoint } from '@tailrace/service';
-import { sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { bookCalls, type EndedReport } from './analytics.ts';
 import type { StoreContext } from './context.ts';
 import type { Committed } from './create-response.ts';
 import { overdueScopes } from './overdue-scopes.ts';
+import { SINCE_TAKEN } from './step-answers.ts';
 import { isOpenWork } from './step-work.ts';
 import { transitionContext } from './transition-context.ts';
 import { writeEntry } from './write-entry.ts';
 
 /**
  * Records a step's outcome once (I5), with all that follows from it; undefined for a response that is not there. The calls
- * that were made for it are booked in any case.
+ * that were made for it are booked in any case. Where a later attempt has just been told that the step is its own, and may be
+ * about to make a call, that is waited for.
+ * @throws whatever aborts `signal`
  */
 export async function recordResult(
   context: Pick<StoreContext, 'database' | 'retention'>,
   report: EndedReport,
+  signal: AbortSignal,
 ): Promise<Committed | undefined> {
+  for (;;) {
+    const done = await recordUnlessHeld(context, report);
+    if (!done || !('heldForMs' in done)) return done;
+    await sleep(done.heldForMs, undefined, { signal });
+  }
+}
+
+async function recordUnlessHeld(
+  context: Pick<StoreContext, 'database' | 'retention'>,
+  report: EndedReport,
+): Promise<Committed | { heldForMs: number } | undefined> {
   return context.database.transaction().execute(async (tx) => {
     const now = Date.now();
     const row = await responseQuery(tx, report.responseId).forUpdate().executeTakeFirst();
@@ -41,6 +58,8 @@ export async function recordResult(
       await bookCalls(tx, report, now);
       return { fresh: false, record, chain, added: [] };
     }
+    const heldForMs = await heldAgainst(tx, chain, report);
+    if (heldForMs > 0) return { heldForMs };
     const overdue = await overdueScopes(tx, report.responseId, chain);
     const next = recordOutcome(record, chain, { ...report, ...outcomeOf(report) }, transitionContext(now, overdue));
     if (!next) {
@@ -51,6 +70,21 @@ export async function recordResult(
     crashPoint('before-result-commit');
     return { fresh: true, record: next.record, chain: next.chain, added: next.added };
   });
+}
+
+/** For how many milliseconds a later attempt than the report's may still act on having the step. */
+async function heldAgainst(tx: Kysely<Tables>, chain: readonly Step[], report: EndedReport): Promise<number> {
+  const { responseId, stepId, attempt } = report;
+  const step = chain.find(({ id }) => id === stepId);
+  if (!step || isTerminal(step) || step.attempt <= attempt) return 0;
+  const taken = await tx
+    .selectFrom('response_steps')
+    .select(SINCE_TAKEN.as('since'))
+    .where('response_id', '=', responseId)
+    .where('id', '=', stepId)
+    .executeTakeFirst();
+  const since = taken?.since ?? STEP_HOLD_MS;
+  return Math.max(0, Math.ceil(STEP_HOLD_MS - since));
 }
 
 /** The step was let go because its response is being cancelled: that, and no outcome of its own, is what ends it. */

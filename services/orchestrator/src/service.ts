@@ -27,7 +27,7 @@ import type { OrchestratorContext } from './context.ts';
 import { endOverdue } from './deadline.ts';
 import { tidy } from './janitor.ts';
 import { openAdmissionDesk } from './limits/admission-desk.ts';
-import { recoverLostLogs } from './lost-logs.ts';
+import { type LookedAt, recoverLostLogs } from './lost-logs.ts';
 import { applyFile } from './registry-file.ts';
 import { RegistryPublisher } from './registry-publisher.ts';
 import { endOverdueAgents } from './scope-deadline.ts';
@@ -98,9 +98,10 @@ export async function startOrchestrator(config: Config, log: Logger): Promise<Ru
     await registry.publish();
   });
 
+  const lookedAt: LookedAt = new Map();
   const recovering = repeat(config.LOST_LOG_CHECK_MS, stopping.signal, log, 'check for lost logs', async () => {
     await bus.prepare();
-    await recoverLostLogs(context, stopping.signal);
+    await recoverLostLogs(context, lookedAt, stopping.signal);
   });
   const ending = repeat(config.TIDY_EVERY_MS, stopping.signal, log, 'search for overdue responses', async () => {
     await endOverdue(context, config.RESPONSE_DEADLINE, stopping.signal);

@@ -36,8 +36,8 @@ export function answerAboutSteps(context: OrchestratorContext, most: number): De
 
 /** Not the transaction's time: it may have waited for its lock. */
 const CLOCK = sql<Date>`clock_timestamp()`;
-/** Milliseconds. */
-const sinceTaken = sql<number | null>`(extract(epoch FROM clock_timestamp() - taken_at) * 1000)::float8`;
+/** Milliseconds since an attempt was last told that the step is its own; null where none was. */
+export const SINCE_TAKEN = sql<number | null>`(extract(epoch FROM clock_timestamp() - taken_at) * 1000)::float8`;
 
 async function stepAnswer({ database }: OrchestratorContext, question: StepQuestion): Promise<StepAnswer> {
   const { responseId, stepId, begins, once } = question;
@@ -55,8 +55,8 @@ async function stepAnswer({ database }: OrchestratorContext, question: StepQuest
       .where('response_id', '=', responseId)
       .where('id', '=', stepId)
       .execute();
-    if (once)
-      await tx.updateTable('responses').set({ updated_at: DATABASE_TIME }).where('id', '=', responseId).execute();
+    // Who takes a step is at it: no sweep is to take it for lost, however long it has lain in its queue.
+    await tx.updateTable('responses').set({ updated_at: DATABASE_TIME }).where('id', '=', responseId).execute();
     return answer;
   });
 }
@@ -67,7 +67,7 @@ async function standing(
 ): Promise<StepAnswer> {
   const step = await database
     .selectFrom('response_steps')
-    .select(['attempt', 'started_at', 'ended_entry', sinceTaken.as('since_taken')])
+    .select(['attempt', 'started_at', 'ended_entry', SINCE_TAKEN.as('since_taken')])
     .where('response_id', '=', responseId)
     .where('id', '=', stepId)
     .executeTakeFirst();

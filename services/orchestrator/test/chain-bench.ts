@@ -11,6 +11,7 @@ import { itemId, type ResponseId } from '@tailrace/protocol';
 import type { Logger } from '@tailrace/service';
 import { type Kysely, sql } from 'kysely';
 import { pino } from 'pino';
+import type { EndedReport } from '../src/analytics.ts';
 import type { ChainMessage } from '../src/commands.ts';
 import type { OrchestratorContext } from '../src/context.ts';
 import { type Committed, createResponse } from '../src/create-response.ts';
@@ -87,7 +88,7 @@ export class ChainBench {
     const step = (await this.load(id)).chain.find((each) => each.kind === 'model_call' && each.endedEntry === null);
     if (!step) throw new Error('no model is called');
     const items = makers.map((make) => make(step.id));
-    const committed = await recordResult(this.stored.context, {
+    const report: EndedReport = {
       kind: 'model_call',
       responseId: id,
       stepId: step.id,
@@ -100,7 +101,8 @@ export class ChainBench {
       log: { streamSeq: 1, nextEvent: 5, cursor: 1 },
       events: 3,
       calls: [],
-    });
+    };
+    const committed = await recordResult(this.stored.context, report, new AbortController().signal);
     if (!committed) throw new Error('the response is gone');
     return committed;
   }

@@ -2,7 +2,7 @@
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Bus, connectBus, ensureStreams, type ResultCommand, WORK_STREAM } from '@tailrace/bus';
+import { type Bus, connectBus, ensureStreams, PublishUncertain, type ResultCommand, WORK_STREAM } from '@tailrace/bus';
 import { loadResponse, type StoredResponse } from '@tailrace/database';
 import { type RunningServer, startNats } from '@tailrace/infra';
 import { append, decodeFrames, encodeFrames, type LogMeta, readEnd, readLog } from '@tailrace/log';
@@ -14,7 +14,7 @@ import type { OrchestratorContext } from '../src/context.ts';
 import { createResponse } from '../src/create-response.ts';
 import { endLogOf } from '../src/end-log.ts';
 import { takeLease } from '../src/lease.ts';
-import { recoverLostLogs } from '../src/lost-logs.ts';
+import { type LookedAt, recoverLostLogs } from '../src/lost-logs.ts';
 import { bringLogUpToDate, logOf, positionBefore } from '../src/projector.ts';
 import { recordResult } from '../src/record-result.ts';
 import { createCommand, type LimitedDatabase, limitedDatabase } from './limits/limited-database.ts';
@@ -75,7 +75,8 @@ async function wipe(): Promise<void> {
   await start();
 }
 
-const recover = () => recoverLostLogs(context, never);
+const lookedAt: LookedAt = new Map();
+const recover = () => recoverLostLogs(context, lookedAt, never);
 
 /** A response whose first step has been handed out. */
 async function begun(): Promise<StoredResponse> {
@@ -147,7 +148,7 @@ async function record(response: StoredResponse): Promise<StoredResponse> {
     events: 6,
     calls: [],
   };
-  const committed = await recordResult(context, report);
+  const committed = await recordResult(context, report, never);
   if (!committed?.fresh) throw new Error('nothing was recorded');
   return committed;
 }
@@ -165,6 +166,15 @@ function lastPart(events: ResponseEvent[]): ResponseEvent[] {
 
 async function handedOut(): Promise<number> {
   return (await bus.jsm.streams.info(WORK_STREAM)).state.messages;
+}
+
+/** What publishes only under this prefix: nothing else is ever acknowledged. */
+function only(publisher: Bus['publisher'], prefix: string): Bus['publisher'] {
+  const publish: Bus['publisher']['publish'] = async (subject, ...rest) => {
+    if (!subject.startsWith(prefix)) throw new PublishUncertain(subject, 'planted');
+    return publisher.publish(subject, ...rest);
+  };
+  return Object.assign(Object.create(publisher), { publish }) as Bus['publisher'];
 }
 
 describe('JetStream has lost everything', () => {
@@ -201,10 +211,25 @@ describe('JetStream has lost everything', () => {
         },
       }) as Bus['publisher'],
     };
-    expect(await recoverLostLogs({ ...context, bus: failing }, never)).toBe(4);
+    expect(await recoverLostLogs({ ...context, bus: failing }, lookedAt, never)).toBe(4);
     expect(await recover()).toBe(1);
     expect(await recover()).toBe(0);
     for (const response of responses) expect(await eventsOf(response)).not.toEqual([]);
+  });
+
+  test('one whose log was begun anew by who was killed then: its step is handed out, and only once', async () => {
+    const { record } = await begun();
+    await recover();
+    await wipe();
+    const killed = { ...context, bus: { ...bus, publisher: only(bus.publisher, 'tr.log.') } };
+    expect(await recoverLostLogs(killed, new Map(), AbortSignal.timeout(500))).toBe(0);
+    expect(await eventsOf({ record } as StoredResponse)).not.toEqual([]);
+    expect(await handedOut()).toBe(0);
+    lookedAt.clear();
+    expect(await recover()).toBe(1);
+    expect(await handedOut()).toBe(1);
+    expect(await recover()).toBe(0);
+    expect(await handedOut()).toBe(1);
   });
 
   test('one process at a time is at it; what one has left that was killed, the next one takes up', async () => {

@@ -19,7 +19,6 @@ export function startToolRunner(config: Config, log: Logger): Promise<RunningSer
   return startWorker<ToolWork>(config, log, {
     name: 'tool-runner',
     kinds: ['tool', 'mcp'],
-    takes: true,
     sources: (view) => [...registeredSources(view), { source: REQUESTED_MCP, concurrency: config.MCP_CONCURRENCY }],
     bench({ bus, registry, sealer }) {
       const streams = new RateStreams(bus);

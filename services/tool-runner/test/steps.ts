@@ -22,6 +22,7 @@ export function toolWork(tool: string, text: string, change: Partial<ToolWork> =
     responseId: '0190a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b',
     stepId: STEP_ID,
     attempt: 1,
+    handedOutAt: Date.now(),
     tool,
     arguments: text,
     parameters: null,

@@ -10,6 +10,8 @@ import { tidyLimits } from '../../src/limits/tidy-limits.ts';
 import { recordResult } from '../../src/record-result.ts';
 import { createCommand, type LimitedDatabase, limitedDatabase, scopeLimits } from './limited-database.ts';
 
+const never = new AbortController().signal;
+
 let limited: LimitedDatabase;
 beforeAll(async () => {
   limited = await limitedDatabase();
@@ -203,8 +205,8 @@ describe('what is under way', () => {
     expect(error.refusal).toMatchObject({ waitMs: null, rateLimit: { requests: null, tokens: null } });
     expect(error.retryAfter).toBe(1);
     const report = endOf(made[0], 5);
-    await recordResult(limited.context, report);
-    await recordResult(limited.context, report);
+    await recordResult(limited.context, report, never);
+    await recordResult(limited.context, report, never);
     expect(await race(4, () => create(limits))).toEqual({ passed: 1, refused: 3 });
     expect(await leases()).toHaveLength(6);
   });
@@ -216,7 +218,7 @@ describe('tokens', () => {
     const first = await create(limits);
     const second = await create(limits);
     const report = endOf(first, 900);
-    await Promise.all([recordResult(limited.context, report), recordResult(limited.context, report)]);
+    await Promise.all([recordResult(limited.context, report, never), recordResult(limited.context, report, never)]);
     const used = (await bucket())?.tokens_used;
     expect(used).toBeGreaterThan(890);
     expect(used).toBeLessThanOrEqual(900);
@@ -225,13 +227,13 @@ describe('tokens', () => {
       limit: 1_000,
       remaining: expect.toSatisfy((n) => n >= 100 && n < 700),
     });
-    await recordResult(limited.context, endOf(second, 1_500));
+    await recordResult(limited.context, endOf(second, 1_500), never);
     const error = await refused(create(limits));
     expect(error.message).toContain('this key may use 1000 tokens a minute');
     expect(error.retryAfter).toBeGreaterThan(60);
     expect(error.refusal.rateLimit.tokens).toMatchObject({ limit: 1_000, remaining: 0 });
     // What runs, goes on.
-    await recordResult(limited.context, endOf(third, 10));
+    await recordResult(limited.context, endOf(third, 10), never);
   });
 
   test('of many responses at once are charged to all their scopes, whatever their order', async () => {
@@ -241,7 +243,7 @@ describe('tokens', () => {
     ];
     const made = await Promise.all(Array.from({ length: 10 }, (_, n) => create(n % 2 ? limits : limits.toReversed())));
     const began = Date.now();
-    await Promise.all(made.map((each) => recordResult(limited.context, endOf(each, 100_000))));
+    await Promise.all(made.map((each) => recordResult(limited.context, endOf(each, 100_000), never)));
     const drained = ((Date.now() - began + 1_000) / 60_000) * 1_000_000;
     for (const name of [scope, group]) {
       const [row] = await limited.rows<{ used: number }>(
@@ -258,7 +260,7 @@ describe('tokens', () => {
     await limited.rows(
       `UPDATE limit_buckets SET tokens_used = 600000, tokens_at = tokens_at - interval '30 seconds' WHERE scope = '${scope}'`,
     );
-    await recordResult(limited.context, endOf(slow, 100));
+    await recordResult(limited.context, endOf(slow, 100), never);
     expect((await bucket())?.tokens_used).toBeLessThan(301_000);
   });
 });
@@ -316,7 +318,7 @@ describe('a call that is relayed', () => {
     // It was no call.
     await releaseCalls(limited.database, [made?.record.id ?? '']);
     await refused(admit(60_000));
-    await recordResult(limited.context, endOf(made, 1));
+    await recordResult(limited.context, endOf(made, 1), never);
     await admit(60_000);
     await refused(create(limits()));
   });
@@ -379,14 +381,14 @@ describe('a key without limits', () => {
     limited.statements.length = 0;
     const made = await create([]);
     expect(limited.statements).toHaveLength(1);
-    const ofUnlimited = await statementsOf(() => recordResult(limited.context, endOf(made, 100)));
+    const ofUnlimited = await statementsOf(() => recordResult(limited.context, endOf(made, 100), never));
     const [row] = await limited.rows(`SELECT key_name, limit_scopes FROM responses WHERE id = '${made?.record.id}'`);
     expect(row).toEqual({ key_name: 'alice', limit_scopes: null });
     expect(
       [...limited.statements, ...ofUnlimited].filter((statement) => /limit_(buckets|leases)/.test(statement)),
     ).toEqual([]);
     const other = await create([scopeLimits(scope, { tokensPerMinute: 1_000, concurrency: 1 })]);
-    const ofLimited = await statementsOf(() => recordResult(limited.context, endOf(other, 100)));
+    const ofLimited = await statementsOf(() => recordResult(limited.context, endOf(other, 100), never));
     expect(ofLimited.length).toBeGreaterThan(ofUnlimited.length);
     // It is what limits bring, and nothing else, that makes the difference.
     expect(ofLimited.filter((statement) => !/limit_(buckets|leases)/.test(statement))).toEqual(ofUnlimited);
