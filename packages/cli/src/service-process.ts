@@ -8,6 +8,13 @@ const POLL_MS = 25;
 const PROBE_MS = 5_000;
 const DRAIN_MS = 10_000;
 
+/**
+ * What keeps the memory of a service near to what it holds: large buffers are given back to the system when they are freed,
+ * and V8's nursery does not grow to 128 MiB. `deploy/entrypoint.sh` says the same.
+ */
+const LEAN_FLAGS = ['--max-semi-space-size=16'];
+const LEAN_ENV = { MALLOC_MMAP_THRESHOLD_: '1048576' };
+
 /** How to start a service. */
 export interface ServiceCommand {
   /** Name for people. */
@@ -39,9 +46,9 @@ export class ServiceNotReady extends Error {
 export async function startService(command: ServiceCommand): Promise<Running> {
   command.signal?.throwIfAborted();
   const output = await openLogFile(command.logPath);
-  const child = spawn(process.execPath, [command.script], {
+  const child = spawn(process.execPath, [...LEAN_FLAGS, command.script], {
     detached: true,
-    env: command.env,
+    env: { ...LEAN_ENV, ...command.env },
     stdio: ['ignore', output.fd, output.fd, 'ipc'],
   });
   output.close();
