@@ -42,8 +42,9 @@ test('who asks and begins has the step; who only asks has not', async () => {
   });
   const step = await eventually('the call waits', async () => (id === '' ? undefined : toolStepOf(id)));
   const responseId = uuidOf(id);
-  const ask = async (begins: number | null, once?: StepQuestion['once']) => {
-    const question = encodeMessage({ responseId, stepId: step.id, begins, ...(once ? { once } : {}) });
+  const ask = async (begins: number | null, once?: Pick<StepQuestion, 'startedAt'>) => {
+    const startedAt = once?.startedAt ?? begins ?? 0;
+    const question = encodeMessage({ responseId, stepId: step.id, begins, startedAt, once: once !== undefined });
     return (await bus.nc.request(STEP_SUBJECT, question, { timeout: 5_000 })).json<StepAnswer>();
   };
   const report = (attempt: number, output: string) => {
@@ -72,10 +73,11 @@ test('who asks and begins has the step; who only asks has not', async () => {
   expect((await toolStepOf(id))?.attempt).toBe(2);
   // What must not be done twice: whoever is the first to say so, however often, and nobody else.
   const startedAt = Date.now();
-  expect(await ask(1, { startedAt: startedAt - 1 })).toEqual({ begun: false, ended: false, later: 2 });
+  expect(await ask(1, { startedAt: startedAt - 1 })).toMatchObject({ begun: false, ended: false, later: 2 });
+  await eventually('it has begun', async () => (await ask(2, { startedAt })).wait === undefined);
   for (const _ of [1, 2]) expect(await ask(2, { startedAt })).toEqual({ begun: false, ended: false });
   expect(await toolStepOf(id)).toMatchObject({ attempt: 2, state: 'processing' });
-  expect(await ask(2, { startedAt: startedAt + 1 })).toEqual({ begun: true, ended: false });
+  expect(await ask(2, { startedAt: startedAt + 1 })).toMatchObject({ begun: true, ended: false });
   expect(await ask(3, { startedAt: startedAt + 1 })).toMatchObject({ begun: true, ended: false });
   expect((await toolStepOf(id))?.attempt).toBe(2);
   // Later than the question: the call of attempt 2 may have been made.

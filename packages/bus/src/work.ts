@@ -22,7 +22,7 @@ export interface ModelWork {
   responseId: ResponseId;
   stepId: StepId;
   attempt: number;
-  /** When, by the clock of whoever did so: milliseconds since the epoch. */
+  /** As of when the step was to be run, by the clock of whoever handed it out: milliseconds since the epoch. */
   handedOutAt: number;
   model: string;
   prompt: Prompt;
@@ -44,7 +44,7 @@ export interface ToolWork {
   responseId: ResponseId;
   stepId: StepId;
   attempt: number;
-  /** When, by the clock of whoever did so: milliseconds since the epoch. */
+  /** As of when the step was to be run, by the clock of whoever handed it out: milliseconds since the epoch. */
   handedOutAt: number;
   tool: string;
   arguments: string;
@@ -113,10 +113,15 @@ export interface StepQuestion {
   /** The attempt that begins unless the step has ended: it takes the step from earlier ones. Null for who only asks. */
   begins: number | null;
   /**
-   * There when the attempt is about to do what must not be done twice: it is recorded as begun at this time, unless another
-   * delivery has begun the step. Milliseconds since the epoch, the same in all that one delivery says.
+   * When the delivery that asks has begun, by its worker's clock: milliseconds since the epoch, the same in all that it says.
+   * It tells deliveries apart that have the same number, because a server that was killed has counted them anew.
    */
-  once?: { startedAt: number };
+  startedAt: number;
+  /**
+   * The attempt is about to do what must not be done twice: it is recorded as begun then, unless another delivery has begun
+   * the step.
+   */
+  once: boolean;
 }
 
 /** The answer to a {@link StepQuestion}. */
@@ -128,7 +133,7 @@ export interface StepAnswer {
   /** The later attempt that has the step; left out where there is none. */
   later?: number;
   /**
-   * There when an earlier attempt was told so little ago that the step is its own that it may be about to act on it: nothing
+   * There when another delivery was told so little ago that the step is its own that it may be about to act on it: nothing
    * is recorded, and the question is to be asked again in so many milliseconds.
    */
   wait?: number;

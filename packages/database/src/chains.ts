@@ -10,11 +10,18 @@ export interface StoredResponse {
   chain: Step[];
 }
 
+/** The same, as it was at a time. */
+export interface LoadedResponse extends StoredResponse {
+  /** What has happened since need not be in it. Milliseconds since the epoch, by this process's clock. */
+  asOf: number;
+}
+
 /** A response and its chain as they stand; undefined when there is none. One round trip each. */
-export async function loadResponse(database: Kysely<Tables>, id: ResponseId): Promise<StoredResponse | undefined> {
+export async function loadResponse(database: Kysely<Tables>, id: ResponseId): Promise<LoadedResponse | undefined> {
+  const asOf = Date.now();
   const row = await responseQuery(database, id).executeTakeFirst();
   if (!row) return undefined;
-  return { record: toRecord(row), chain: await loadChain(database, id) };
+  return { record: toRecord(row), chain: await loadChain(database, id), asOf };
 }
 
 /** The steps of a response, in their order. */

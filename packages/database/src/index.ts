@@ -20,6 +20,7 @@ export {
   ancestorsQuery,
   chainQuery,
   findGap,
+  type LoadedResponse,
   loadChain,
   loadResponse,
   loadTurns,

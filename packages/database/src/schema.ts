@@ -80,6 +80,8 @@ export interface ResponseStepsTable {
   deadline: Time | null;
   /** By the database's clock; see `STEP_HOLD_MS`. */
   taken_at: Time | null;
+  /** When the delivery that has it came to its worker, by that one's clock. */
+  taken_by: Time | null;
 }
 
 /** Table `http_analytics`: each call of a model's upstream. */

@@ -40,7 +40,7 @@ export async function isRecorded(
   { responseId, stepId }: Pick<StepQuestion, 'responseId' | 'stepId'>,
   signal: AbortSignal,
 ): Promise<boolean> {
-  return (await askAboutStep(bus, { responseId, stepId, begins: null }, signal)).ended;
+  return (await askAboutStep(bus, { responseId, stepId, begins: null, startedAt: 0, once: false }, signal)).ended;
 }
 
 /** An attempt at a step, as it tells of itself. */
@@ -59,12 +59,12 @@ export interface StepAttempt extends Pick<StepQuestion, 'responseId' | 'stepId'>
  */
 export async function takeStep(
   bus: Bus,
-  { responseId, stepId, attempt }: StepAttempt,
+  { responseId, stepId, attempt, startedAt }: StepAttempt,
   signal: AbortSignal,
 ): Promise<{ begun: boolean; until: number }> {
   for (;;) {
     const askedAt = performance.now();
-    const answer = await askAboutStep(bus, { responseId, stepId, begins: attempt }, signal);
+    const answer = await askAboutStep(bus, { responseId, stepId, begins: attempt, startedAt, once: false }, signal);
     checkMine(answer, stepId, attempt);
     if (answer.wait === undefined) return { begun: answer.begun, until: askedAt + STEP_HOLD_MS };
     await sleep(answer.wait, undefined, { signal });
@@ -77,7 +77,7 @@ export async function takeStep(
  */
 export async function beginOnce(bus: Bus, { attempt, startedAt, ...step }: StepAttempt, signal: AbortSignal) {
   for (;;) {
-    const answer = await askAboutStep(bus, { ...step, begins: attempt, once: { startedAt } }, signal);
+    const answer = await askAboutStep(bus, { ...step, begins: attempt, startedAt, once: true }, signal);
     checkMine(answer, step.stepId, attempt);
     if (answer.begun) throw new ApiError('tool_interrupted');
     if (answer.wait === undefined) return;

@@ -64,12 +64,12 @@ describe('what must not be done twice', () => {
   /** Orchestrators that have committed what they were asked, and read no report. */
   function ledger(): (question: StepQuestion) => StepAnswer {
     const steps = new Map<string, { attempt: number; startedAt: number | undefined }>();
-    return ({ stepId, begins, once }) => {
+    return ({ stepId, begins, startedAt, once }) => {
       const step = steps.get(stepId) ?? { attempt: 1, startedAt: undefined };
-      const begun = step.startedAt !== undefined && step.startedAt !== once?.startedAt;
+      const begun = step.startedAt !== undefined && !(once && step.startedAt === startedAt);
       if (begins === null || begun) return { begun, ended: false };
       if (begins < step.attempt) return { begun, ended: false, later: step.attempt };
-      steps.set(stepId, { attempt: begins, startedAt: once ? once.startedAt : step.startedAt });
+      steps.set(stepId, { attempt: begins, startedAt: once ? startedAt : step.startedAt });
       return { begun, ended: false };
     };
   }

@@ -63,17 +63,18 @@ async function commitEnd(
   error: ErrorInfo | null,
 ): Promise<Committed | undefined | 'moved on'> {
   const { id, entries } = seen.record;
+  const asOf = Date.now();
   return context.database.transaction().execute(async (tx) => {
     const row = await responseQuery(tx, id).forUpdate().executeTakeFirst();
     if (!row) return undefined;
     const record = toRecord(row);
     const chain = await loadChain(tx, id);
-    if (hasEnded(record)) return { record, chain, fresh: false, added: [] };
+    if (hasEnded(record)) return { record, chain, fresh: false, added: [], asOf };
     if (record.entries !== entries) return 'moved on';
     const now = Date.now();
     const next = error ? expire(record, chain, closed, error, now) : cancel(record, chain, closed, now);
-    if (!next) return { record, chain, fresh: false, added: [] };
+    if (!next) return { record, chain, fresh: false, added: [], asOf };
     await writeEntry(tx, context, next, now);
-    return { record: next.record, chain: next.chain, fresh: true, added: [] };
+    return { record: next.record, chain: next.chain, fresh: true, added: [], asOf };
   });
 }

@@ -17,7 +17,7 @@ import {
   type ResultCommand,
 } from '@tailrace/bus';
 import { hasEnded, isStored } from '@tailrace/chain';
-import { loadResponse, type StoredResponse } from '@tailrace/database';
+import { type LoadedResponse, loadResponse } from '@tailrace/database';
 import { EMPTY_LOG } from '@tailrace/log';
 import { ApiError, publicResponseId } from '@tailrace/protocol';
 import { crashPoint } from '@tailrace/service';
@@ -263,7 +263,7 @@ export interface ResumeOptions {
 /** After a crash, or when nobody knows: whatever the chain says should have been published is published again. */
 export async function resume(
   context: OrchestratorContext,
-  stored: StoredResponse,
+  stored: LoadedResponse,
   correlationId: string,
   signal: AbortSignal,
   { running = 'again' }: ResumeOptions = {},

@@ -16,6 +16,7 @@ import {
 import {
   type Database,
   findGap,
+  type LoadedResponse,
   loadChain,
   loadConversationItems,
   loadHistory,
@@ -23,7 +24,6 @@ import {
   recordColumns,
   resolveReferences,
   responseQuery,
-  type StoredResponse,
   stepRow,
   type Tables,
   toRecord,
@@ -39,7 +39,7 @@ import { checkCalls, openCallsAmong, openCallsOf } from './open-calls.ts';
 import { transitionContext } from './transition-context.ts';
 
 /** What became of a command: the chain as it stands, and the steps that this transaction added. */
-export interface Committed extends StoredResponse {
+export interface Committed extends LoadedResponse {
   /** False when the chain was there already; then nothing was added now. */
   fresh: boolean;
   added: Step[];
@@ -71,13 +71,13 @@ export async function createResponse(
   await checkLength(context, record);
   const first = begin(record, transitionContext(now));
   crashPoint('before-create-commit');
-  if (command.limits.length > 0) return insertLimited(context, command, first);
-  if (await insertResponse(database, command, first)) return fresh(first);
+  if (command.limits.length > 0) return insertLimited(context, command, first, now);
+  if (await insertResponse(database, command, first)) return fresh(first, now);
   return findCreated(context, command);
 }
 
-function fresh({ record, chain, added }: Transition, rateLimit?: RateLimit): Created {
-  return { fresh: true, record, chain, added, ...(rateLimit ? { rateLimit } : {}) };
+function fresh({ record, chain, added }: Transition, asOf: number, rateLimit?: RateLimit): Created {
+  return { fresh: true, record, chain, added, asOf, ...(rateLimit ? { rateLimit } : {}) };
 }
 
 /** The limits and the response in one transaction: what is refused leaves no row, and what is there is not counted again. */
@@ -85,10 +85,11 @@ async function insertLimited(
   context: Pick<StoreContext, 'database'>,
   command: CreateCommand,
   first: Transition,
+  now: number,
 ): Promise<Created | undefined> {
   try {
     const rateLimit = await context.database.transaction().execute((tx) => insertAdmitted(tx, command, first));
-    return rateLimit ? fresh(first, rateLimit) : await findCreated(context, command);
+    return rateLimit ? fresh(first, now, rateLimit) : await findCreated(context, command);
   } catch (error) {
     if (!(error instanceof LimitReached)) throw error;
     const created = await findCreated(context, command);
@@ -175,7 +176,7 @@ async function createInConversation(
     const rateLimit = limited ? await insertAdmitted(tx, command, first) : undefined;
     if (!limited) await insertResponse(tx, command, first);
     crashPoint('before-create-commit');
-    return fresh(first, rateLimit);
+    return fresh(first, now, rateLimit);
   });
   return made ?? findCreated(context, command);
 }
@@ -231,13 +232,14 @@ export async function findCreated(
   { database }: Pick<StoreContext, 'database'>,
   command: CreateCommand,
 ): Promise<Created | undefined> {
+  const asOf = Date.now();
   const row = await responseQuery(database, command.id).executeTakeFirst();
   if (!row) return undefined;
   if (row.owner !== command.owner || row.body_hash !== command.bodyHash) {
     throw new ApiError('idempotency_key_reused');
   }
   const chain = await loadChain(database, command.id);
-  const found = { fresh: false, record: toRecord(row), chain, added: [] };
+  const found = { fresh: false, record: toRecord(row), chain, added: [], asOf };
   if (command.limits.length === 0) return found;
   return { ...found, rateLimit: await readRateLimit(database, command.limits) };
 }

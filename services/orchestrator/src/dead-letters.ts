@@ -91,6 +91,7 @@ export async function recordDeadLetter(
   const { responseId, stepId, kind, source, attempt, attempts } = dead;
   const published = await takeLog(context, dead, signal);
   if (published === undefined) return undefined;
+  const asOf = Date.now();
   return context.database.transaction().execute(async (tx) => {
     const row = await responseQuery(tx, responseId).forUpdate().executeTakeFirst();
     if (!row) return undefined;
@@ -119,7 +120,7 @@ export async function recordDeadLetter(
       })
       .execute();
     await writeEntry(tx, context, next, now);
-    return { record: next.record, chain: next.chain, fresh: true, added: next.added };
+    return { record: next.record, chain: next.chain, fresh: true, added: next.added, asOf };
   });
 }
 

@@ -20,7 +20,7 @@ import {
   type Step,
   type ToolStep,
 } from '@tailrace/chain';
-import type { StoredResponse } from '@tailrace/database';
+import type { LoadedResponse, StoredResponse } from '@tailrace/database';
 import { promptTokens } from '@tailrace/tokens';
 import type { OrchestratorContext } from './context.ts';
 import { loadPrompt } from './history.ts';
@@ -38,7 +38,7 @@ export interface Dispatch {
 /** Publishes a step's work. The same step and attempt is stored once within the stream's window. */
 export async function dispatch(
   context: OrchestratorContext,
-  stored: StoredResponse,
+  stored: LoadedResponse,
   { step, position, takeover }: Dispatch,
   correlationId: string,
   signal: AbortSignal,
@@ -47,7 +47,7 @@ export async function dispatch(
     responseId: stored.record.id,
     stepId: step.id,
     attempt: step.attempt,
-    handedOutAt: Date.now(),
+    handedOutAt: stored.asOf,
     correlationId,
   };
   const { record, chain } = stored;

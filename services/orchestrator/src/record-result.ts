@@ -1,19 +1,21 @@
 /** The transactions that a running chain sees: an outcome is recorded, a start is noted, an attempt is counted. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ResultCommand, STEP_HOLD_MS } from '@tailrace/bus';
-import { isTerminal, nextMessageAttempt, recordOutcome, type Step, type StepOutcome } from '@tailrace/chain';
+import { isTerminal, nextMessageAttempt, recordOutcome, type StepOutcome } from '@tailrace/chain';
 import {
+  chainQuery,
   DATABASE_TIME,
   type Database,
+  type LoadedResponse,
   loadChain,
   responseQuery,
-  type StoredResponse,
   type Tables,
   toRecord,
+  toStep,
 } from '@tailrace/database';
 import type { ResponseId } from '@tailrace/protocol';
 import { crashPoint } from '@tailrace/service';
-import { type Kysely, sql } from 'kysely';
+import { type Kysely, type Selectable, sql } from 'kysely';
 import { bookCalls, type EndedReport } from './analytics.ts';
 import type { StoreContext } from './context.ts';
 import type { Committed } from './create-response.ts';
@@ -25,7 +27,7 @@ import { writeEntry } from './write-entry.ts';
 
 /**
  * Records a step's outcome once (I5), with all that follows from it; undefined for a response that is not there. The calls
- * that were made for it are booked in any case. Where a later attempt has just been told that the step is its own, and may be
+ * that were made for it are booked in any case. Where another attempt has just been told that the step is its own, and may be
  * about to make a call, that is waited for.
  * @throws whatever aborts `signal`
  */
@@ -53,30 +55,34 @@ async function recordUnlessHeld(
       return undefined;
     }
     const record = toRecord(row);
-    const chain = await loadChain(tx, report.responseId);
+    const rows = await chainQuery(tx, report.responseId).execute();
+    const chain = rows.map(toStep);
     if (isCancelled(report)) {
       await bookCalls(tx, report, now);
-      return { fresh: false, record, chain, added: [] };
+      return { fresh: false, record, chain, added: [], asOf: now };
     }
-    const heldForMs = await heldAgainst(tx, chain, report);
+    const heldForMs = await heldAgainst(tx, rows, report);
     if (heldForMs > 0) return { heldForMs };
     const overdue = await overdueScopes(tx, report.responseId, chain);
     const next = recordOutcome(record, chain, { ...report, ...outcomeOf(report) }, transitionContext(now, overdue));
     if (!next) {
       await bookCalls(tx, report, now);
-      return { fresh: false, record, chain, added: [] };
+      return { fresh: false, record, chain, added: [], asOf: now };
     }
     await writeEntry(tx, context, next, now, report);
     crashPoint('before-result-commit');
-    return { fresh: true, record: next.record, chain: next.chain, added: next.added };
+    return { fresh: true, record: next.record, chain: next.chain, added: next.added, asOf: now };
   });
 }
 
-/** For how many milliseconds a later attempt than the report's may still act on having the step. */
-async function heldAgainst(tx: Kysely<Tables>, chain: readonly Step[], report: EndedReport): Promise<number> {
-  const { responseId, stepId, attempt } = report;
+/** For how many milliseconds another attempt than the report's may still act on having the step. */
+async function heldAgainst(
+  tx: Kysely<Tables>,
+  chain: readonly Pick<Selectable<Tables['response_steps']>, 'id' | 'taken_by' | 'ended_entry'>[],
+  { responseId, stepId, startedAt }: EndedReport,
+): Promise<number> {
   const step = chain.find(({ id }) => id === stepId);
-  if (!step || isTerminal(step) || step.attempt <= attempt) return 0;
+  if (!step?.taken_by || step.taken_by.getTime() === startedAt || step.ended_entry !== null) return 0;
   const taken = await tx
     .selectFrom('response_steps')
     .select(SINCE_TAKEN.as('since'))
@@ -141,7 +147,8 @@ export async function countAttempt(
   database: Database,
   id: ResponseId,
   afterMs: number,
-): Promise<StoredResponse | undefined> {
+): Promise<LoadedResponse | undefined> {
+  const asOf = Date.now();
   return database.transaction().execute(async (tx) => {
     const row = await responseQuery(tx, id).where('updated_at', '<=', longAgo(afterMs)).forUpdate().executeTakeFirst();
     if (!row || row.ended_at !== null) return undefined;
@@ -157,6 +164,6 @@ export async function countAttempt(
         .where('id', '=', step)
         .execute();
     }
-    return chain.every(isTerminal) ? undefined : { record: toRecord(row), chain };
+    return chain.every(isTerminal) ? undefined : { record: toRecord(row), chain, asOf };
   });
 }

@@ -107,6 +107,7 @@ async function commitEnd(
   { id, scope }: Agent,
   left: ReadonlyMap<StepId, BrokenOff>,
 ): Promise<Committed | null | 'moved on'> {
+  const asOf = Date.now();
   return context.database.transaction().execute(async (tx) => {
     const row = await responseQuery(tx, id).forUpdate().executeTakeFirst();
     if (!row) return null;
@@ -125,7 +126,7 @@ async function commitEnd(
       .where('response_id', '=', id)
       .where('id', '=', scope)
       .execute();
-    return { record: next.record, chain: next.chain, fresh: true, added: next.added };
+    return { record: next.record, chain: next.chain, fresh: true, added: next.added, asOf };
   });
 }
 

@@ -40,7 +40,7 @@ const CLOCK = sql<Date>`clock_timestamp()`;
 export const SINCE_TAKEN = sql<number | null>`(extract(epoch FROM clock_timestamp() - taken_at) * 1000)::float8`;
 
 async function stepAnswer({ database }: OrchestratorContext, question: StepQuestion): Promise<StepAnswer> {
-  const { responseId, stepId, begins, once } = question;
+  const { responseId, stepId, begins, startedAt, once } = question;
   if (begins === null) return standing(database, question);
   return database.transaction().execute(async (tx) => {
     // Whatever ends the step holds the same lock: it has come to an end before this, or finds that it was taken over.
@@ -48,10 +48,11 @@ async function stepAnswer({ database }: OrchestratorContext, question: StepQuest
     const answer = await standing(tx, question);
     if (answer.ended || answer.later !== undefined || answer.wait !== undefined || (once && answer.begun))
       return answer;
-    const begun = once && { state: 'processing' as const, started_at: new Date(once.startedAt) };
+    const by = new Date(startedAt);
+    const begun = once && { state: 'processing' as const, started_at: by };
     await tx
       .updateTable('response_steps')
-      .set({ attempt: begins, taken_at: CLOCK, ...begun })
+      .set({ attempt: begins, taken_at: CLOCK, taken_by: by, ...begun })
       .where('response_id', '=', responseId)
       .where('id', '=', stepId)
       .execute();
@@ -63,20 +64,21 @@ async function stepAnswer({ database }: OrchestratorContext, question: StepQuest
 
 async function standing(
   database: Kysely<Tables>,
-  { responseId, stepId, begins, once }: StepQuestion,
+  { responseId, stepId, begins, startedAt, once }: StepQuestion,
 ): Promise<StepAnswer> {
   const step = await database
     .selectFrom('response_steps')
-    .select(['attempt', 'started_at', 'ended_entry', SINCE_TAKEN.as('since_taken')])
+    .select(['attempt', 'started_at', 'ended_entry', 'taken_by', SINCE_TAKEN.as('since_taken')])
     .where('response_id', '=', responseId)
     .where('id', '=', stepId)
     .executeTakeFirst();
   if (!step) return { begun: true, ended: true };
-  const { attempt, started_at, ended_entry, since_taken } = step;
-  const held = begins !== null && attempt < begins && since_taken !== null && since_taken < STEP_HOLD_MS;
+  const { attempt, started_at, ended_entry, taken_by, since_taken } = step;
+  const others = taken_by !== null && taken_by.getTime() !== startedAt;
+  const held = begins !== null && others && since_taken !== null && since_taken < STEP_HOLD_MS;
   return {
     // It may have said so itself: that it is at it, or this very question.
-    begun: started_at !== null && started_at.getTime() !== once?.startedAt,
+    begun: started_at !== null && !(once && started_at.getTime() === startedAt),
     ended: ended_entry !== null,
     ...(begins !== null && attempt > begins ? { later: attempt } : {}),
     ...(held ? { wait: Math.ceil(STEP_HOLD_MS - since_taken) } : {}),

@@ -167,7 +167,9 @@ describe('questions about steps', () => {
     await nats.bus.nc.flush();
     await hold('SELECT FROM responses WHERE id = $1 FOR UPDATE', [responseId]);
     const ask = (begins: number | null, timeout: number) =>
-      nats.bus.nc.request(STEP_SUBJECT, encodeMessage({ responseId, stepId, begins }), { timeout });
+      nats.bus.nc.request(STEP_SUBJECT, encodeMessage({ responseId, stepId, begins, startedAt: 0, once: false }), {
+        timeout,
+      });
     const waiting = Array.from({ length: MOST }, (_, at) => ask(at + 1, 20_000));
     await expect.poll(() => steps.open).toBe(MOST);
     await expect(ask(null, 200)).rejects.toMatchObject({ name: 'TimeoutError' });
