@@ -52,6 +52,8 @@ export interface ToolWork {
   parameters: Record<string, unknown> | null;
   /** There when an MCP server is asked. */
   mcp: { act: McpAct; server: McpServer } | null;
+  /** Another attempt may have begun already. */
+  takeover: boolean;
   correlationId: string;
 }
 

@@ -152,7 +152,7 @@ export class StepRunner<W extends Work> {
     // forgotten that it has delivered a message before, and a message may have been long on its way into the queue: so its
     // age tells, too; by clocks that may differ either way.
     const ages = [message.storedAt, work.handedOutAt].map((since) => Math.abs(attempt.startedAt - since));
-    const old = attempt.attempt > 1 || Math.max(...ages) > FRESH_MS;
+    const old = work.takeover || attempt.attempt > 1 || Math.max(...ages) > FRESH_MS;
     const doubtful = this.#cancellations.has(responseId) || this.#cancellations.has(stepId);
     // What has just been handed out is nobody else's for a while.
     if (!doubtful && !old) return { begun: false, until: performance.now() + STEP_HOLD_MS - FRESH_MS };

@@ -15,6 +15,7 @@ const work = {
   arguments: '{}',
   parameters: null,
   mcp: null,
+  takeover: false,
   correlationId: '',
 };
 const announce = announcer(bus, work, 1, new AbortController().signal, (error) => console.error(error));

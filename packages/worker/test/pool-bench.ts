@@ -75,19 +75,21 @@ export async function publishStep(
   bus: Bus,
   source: WorkSource,
   responseId = newId(Date.now()),
-  { attempt = 1, handedOutAt = Date.now() }: { attempt?: number; handedOutAt?: number | undefined } = {},
+  change: Partial<Pick<ToolWork, 'attempt' | 'handedOutAt' | 'takeover'>> = {},
 ): Promise<ToolWork> {
   const work: ToolWork = {
     kind: 'tool_call',
     responseId,
     stepId: newId(Date.now()),
-    attempt,
-    handedOutAt,
+    attempt: 1,
+    handedOutAt: Date.now(),
     tool: source.name,
     arguments: '{}',
     parameters: null,
     mcp: null,
+    takeover: false,
     correlationId: '0'.repeat(32),
+    ...change,
   };
   await bus.publisher.publish(workSubject(source, 'default'), encodeMessage(work));
   return work;

@@ -196,6 +196,7 @@ describe('what may be done again until it is recorded', () => {
 test.each([
   ['has lain in its queue for a while', 'queue'],
   ['was long on its way into the queue', 'way'],
+  ['may have been handed out before', 'again'],
 ])('what %s is asked about, though it is the first delivery', async (_, where) => {
   const source = newSource();
   const asked: StepQuestion[] = [];
@@ -205,9 +206,9 @@ test.each([
     return { begun: true, ended: question.stepId === recorded.stepId };
   });
   const begun = Date.now();
-  const handedOutAt = where === 'way' ? begun - 10_000 : undefined;
-  const recorded = await publishStep(bench.bus, source, newId(begun), { handedOutAt });
-  const open = await publishStep(bench.bus, source, newId(begun), { handedOutAt });
+  const how = { handedOutAt: where === 'way' ? begun - 10_000 : begun, takeover: where === 'again' };
+  const recorded = await publishStep(bench.bus, source, newId(begun), how);
+  const open = await publishStep(bench.bus, source, newId(begun), how);
   if (where === 'queue') await eventually('both are old', async () => Date.now() - begun > 500);
   await bench.pool(new TestRegistry({ source, concurrency: 1 }), async ({ stepId }) => {
     ran.push(stepId);

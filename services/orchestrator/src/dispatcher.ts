@@ -72,7 +72,7 @@ export async function dispatch(
     case 'tool_call': {
       const { tool, arguments: text } = step.request;
       const parameters = parametersOf(record.request, chain, step);
-      work = { kind: step.kind, ...common, tool, arguments: text, parameters, mcp: mcpOf(stored, step) };
+      work = { kind: step.kind, ...common, tool, arguments: text, parameters, mcp: mcpOf(stored, step), takeover };
       break;
     }
   }

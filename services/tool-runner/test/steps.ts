@@ -27,6 +27,7 @@ export function toolWork(tool: string, text: string, change: Partial<ToolWork> =
     arguments: text,
     parameters: null,
     mcp: null,
+    takeover: false,
     correlationId: TRACE,
     ...change,
   };
