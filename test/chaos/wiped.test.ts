@@ -9,24 +9,42 @@ import { eventOf, idOf } from '../harness/sse.ts';
 import { type TestStack, testStack } from '../harness/stack.ts';
 import { callsWith } from '../harness/upstream-calls.ts';
 
+const RESPONSES = Number(process.env.WIPED_RESPONSES ?? 20);
+/** Between two chunks of an answer: all have begun before the first one ends, however many there are. */
+const PACE_MS = Math.max(20, Math.ceil(RESPONSES / 4));
+const TIMEOUT_MS = 90_000 + RESPONSES * 200;
+
 let stack: TestStack;
 
 beforeAll(async () => {
   stack = await testStack({
     replicas: { orchestrator: 2, modelCaller: 2 },
-    env: { LOST_LOG_CHECK_MS: '500', SWEEP_AFTER_MS: '20000', SWEEP_EVERY_MS: '2000', HEARTBEAT_MS: '2000' },
+    env: {
+      WORKER_CONCURRENCY: String(RESPONSES + 256),
+      LOST_LOG_CHECK_MS: '500',
+      SWEEP_AFTER_MS: '20000',
+      SWEEP_EVERY_MS: '2000',
+      HEARTBEAT_MS: '2000',
+    },
   });
+  const upstreams = [{ base_url: `${stack.demoModelUrl}/v1`, model: 'demo' }];
+  const answer = await stack.fetch('/admin/v1/models/demo', {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${stack.adminKey}` },
+    body: JSON.stringify({ groups: ['everyone'], upstreams, concurrency: RESPONSES + 64 }),
+  });
+  expect(answer.status).toBe(200);
 });
 afterAll(() => stack.stop());
 
-test('wiped while twenty responses run: all end, and their clients see it', async () => {
-  const runs = Array.from({ length: 20 }, (_, index) => {
+test(`wiped while ${RESPONSES} responses run: all end, and their clients see it`, { timeout: TIMEOUT_MS }, async () => {
+  const runs = Array.from({ length: RESPONSES }, (_, index) => {
     const city = `city-${crypto.randomUUID()}`;
     const made = script(
       '!reasoning 2',
       `!call get_weather {"city":"${city}","_ms":50}`,
       '!turn',
-      `!text ${100 + index * 4} 20`,
+      `!text ${100 + (index % 20) * 4} ${PACE_MS}`,
       '!turn',
       '!text 3',
     );
@@ -44,12 +62,12 @@ test('wiped while twenty responses run: all end, and their clients see it', asyn
   const streams = await Promise.all(
     runs.map(({ text }, index) =>
       follow(stack, text, {
-        timeoutMs: 90_000,
+        timeoutMs: TIMEOUT_MS,
         onFrame: (frames) => {
           const answers = frames.at(-1)?.startsWith('event: response.output_text.delta') ?? false;
           if (!answers || wiped !== undefined) return;
           recorded.add(index);
-          if (recorded.size === 15) wiped = wipe();
+          if (recorded.size === Math.ceil(RESPONSES * 0.75)) wiped = wipe();
         },
       }),
     ),

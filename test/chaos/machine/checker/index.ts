@@ -3,5 +3,4 @@ export { type CheckLimits, check, DEFAULT_LIMITS } from './check.ts';
 export type { MemoryBound } from './check-memory.ts';
 export type { AnalyticsRow, Evidence, LogMessage, ResponseEvidence, ResponseRow, StepRow } from './evidence.ts';
 export { type EvidenceSource, gather } from './gather.ts';
-export { LogsUnreadable } from './gather-logs.ts';
 export type { Invariant, Violation } from './violation.ts';
