@@ -1,8 +1,8 @@
 /**
- * Which responses, and which steps of agents whose time is up, are being cancelled, as far as this process has heard. It aborts what is running. Whether the cancelling was
- * committed, and whether the response has been made anew since, nobody has said: work that comes later is asked about before
- * it is dropped. What this process has not heard costs only time: a cancelled response takes no more results, and its log is
- * closed to whoever still writes.
+ * Which responses, and which steps of agents whose time is up, are being cancelled, as far as this process has heard. It
+ * aborts what is running. Whether the cancelling was committed, and whether the response has been made anew since, nobody has
+ * said: work that comes later is asked about before it is dropped. What this process has not heard costs only time: a
+ * cancelled response takes no more results, and its log is closed to whoever still writes.
  */
 import { type Bus, cancelledSubject, subjectOf, subscribe } from '@tailrace/bus';
 import type { ResponseId, StepId } from '@tailrace/protocol';

@@ -7,20 +7,14 @@ const SENT_BYTES = 64 * 1024;
 
 /** A value as JSON, with the length that it is announced with. `value` must not change until it is sent. */
 export function jsonBody(value: object): { length: number; body: Buffer | Readable } {
-  const first: Buffer[] = [];
-  let length = 0;
-  for (const piece of jsonPieces(value)) {
-    if (length < SENT_BYTES) first.push(Buffer.from(piece));
-    length += Buffer.byteLength(piece);
-  }
-  const [only] = first;
-  if (only !== undefined && only.length === length && length <= SENT_BYTES) return { length, body: only };
-  return { length, body: streamed(jsonPieces(value)) };
+  const json = JSON.stringify(value);
+  const length = Buffer.byteLength(json);
+  return { length, body: length <= SENT_BYTES ? Buffer.from(json) : streamed(value) };
 }
 
 /** Whoever has sent it holds the stream until there is an answer: it has let go of everything by then. */
-function streamed(pieces: Iterator<string>): Readable {
-  let left: Iterator<Buffer> | undefined = gathered(pieces);
+function streamed(value: object): Readable {
+  let left: Iterator<Buffer> | undefined = gathered(jsonPieces(value));
   return new Readable({
     read() {
       const next = left?.next();

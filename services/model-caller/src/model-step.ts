@@ -59,7 +59,8 @@ interface Task {
 
 /**
  * Runs a step to its end; when its prompt has been answered, `work` holds the prompt's items no longer. `takeover` says that
- * another attempt may have begun it, and may still be alive. When `signal` is aborted with `StepCancelled` the upstream is left at once, and the outcome tells only of the calls that were made.
+ * another attempt may have begun it, and may still be alive. When `signal` is aborted with `StepCancelled` the upstream is
+ * left at once, and the outcome tells only of the calls that were made.
  * @throws Fenced when a later attempt has taken over, or the log does not go as far as where the step is to begin;
  * StepSuperseded when the later attempt is one of another message, or the step has been recorded; whatever else aborts `signal`.
  */
