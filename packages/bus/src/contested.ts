@@ -7,10 +7,11 @@ const ATTEMPTS = 10;
 const PAUSE_MS = { first: 50, most: 500 };
 
 /**
- * JetStream's codes for "no suitable peers for placement": members of the cluster are not known yet; and for "stream not
- * found": what one member has just made, another may not have heard of.
+ * JetStream's codes for "no suitable peers for placement": members of the cluster are not known yet; for "stream not
+ * found": what one member has just made, another may not have heard of; and for "stream name in use" and "subjects
+ * overlap": of those who make the same stream at once, all but one may be told so before it can be seen.
  */
-const NOT_YET = new Set([10_005, 10_059]);
+const NOT_YET = new Set([10_005, 10_058, 10_059, 10_065]);
 
 /**
  * Makes or changes something of JetStream's (a stream, a bucket, a consumer) that others may be making or changing at this

@@ -27,6 +27,11 @@ describe('what others are making at the same time', () => {
     expect(await run(...errors)).toMatchObject({ outcome: { value: 'done' }, tries: 5 });
   });
 
+  test('is looked at again when the server says that it is there, though it was not a moment ago', async () => {
+    const errors = [apiError(400, 10_058), apiError(404, 10_059), apiError(400, 10_065)];
+    expect(await run(...errors)).toMatchObject({ outcome: { value: 'done' }, tries: 4 });
+  });
+
   test('is given up when it does not pass', async () => {
     const errors = Array.from({ length: 20 }, () => new TimeoutError());
     const { outcome, tries } = await run(...errors);
