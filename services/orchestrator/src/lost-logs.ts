@@ -68,14 +68,16 @@ async function recoverStream(
     // Whoever had the lease before may just have finished.
     const sight = await lookAtStream(context, stream);
     if (sight.state === 'whole') return 0;
-    const loss = await noteLoss(context, stream, sight);
+    const noted = await noteLoss(context, stream, sight);
+    if (!noted) return 0;
+    const { loss } = noted;
     const { log } = context;
     log.warn({ stream, loss }, 'JetStream has lost logs; the responses that were running are taken up again');
     const { done, failures, finished } = await takeUpAll(context, stream, { ...loss, seen }, lease.renew, signal);
     // What could not be done for now is looked for again; what seems never to be possible only a few times.
     if (!finished || failures.some(isTemporary)) return done;
-    if (failures.length > 0 && loss.rounds + 1 < ROUNDS) await noteRound(context, stream, loss);
-    else await noteStream(context, stream, sight);
+    if (failures.length > 0 && loss.rounds + 1 < ROUNDS) await noteRound(context, stream, noted.sight, loss);
+    else await noteStream(context, stream, noted.sight);
     return done;
   } finally {
     await lease.release();

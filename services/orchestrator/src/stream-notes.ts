@@ -4,8 +4,8 @@
  * message, or has another one in its place, has been put back to an earlier state, as after a power cut.
  */
 import type { Bus } from '@tailrace/bus';
-import { DATABASE_TIME } from '@tailrace/database';
-import { sql } from 'kysely';
+import { DATABASE_TIME, type Tables } from '@tailrace/database';
+import { type Kysely, sql } from 'kysely';
 import type { StoreContext } from './context.ts';
 
 type Notebook = Pick<StoreContext, 'database'>;
@@ -17,6 +17,13 @@ interface StreamEnd {
   time: string;
 }
 
+/** What is remembered of a stream, as it is written. */
+interface StreamNotes {
+  made?: string | undefined;
+  end?: string | undefined;
+  loss?: string | undefined;
+}
+
 /** A stream as it is now. */
 export interface StreamSight {
   /** When it was made. */
@@ -25,6 +32,8 @@ export interface StreamSight {
   end: StreamEnd | null;
   /** What has become of it since it was noted last: nothing, it is another one, or it has lost what came last. */
   state: 'whole' | 'wiped' | 'cut';
+  /** What it was compared with. */
+  notes: StreamNotes;
 }
 
 /** What a stream has lost, and what is still to be taken up again. */
@@ -42,21 +51,26 @@ export interface StreamLoss {
   rounds: number;
 }
 
-const madeOf = (stream: string) => `stream ${stream}`;
-const endOf = (stream: string) => `end of ${stream}`;
-const lossOf = (stream: string) => `loss of ${stream}`;
+const NAMES = {
+  made: (stream: string) => `stream ${stream}`,
+  end: (stream: string) => `end of ${stream}`,
+  loss: (stream: string) => `loss of ${stream}`,
+} as const satisfies Record<keyof StreamNotes, (stream: string) => string>;
+
+const KINDS = ['made', 'end', 'loss'] as const satisfies (keyof StreamNotes)[];
 
 /** Looks at a stream, and compares it with what has been noted. */
 export async function lookAtStream(context: Notebook & { bus: Bus }, stream: string): Promise<StreamSight> {
+  // First: what another process notes while this one looks is later than what this one sees, and no sign of a loss.
+  const notes = await readNotes(context.database, stream);
   const { created, state } = await context.bus.jsm.streams.info(stream);
   const end = state.last_seq === 0 ? null : { seq: state.last_seq, time: state.last_ts };
-  const sight = { created, end };
-  const made = await read(context, madeOf(stream));
+  const sight = { created, end, notes };
   // Without anything to compare it with there is nothing that it could have replaced.
-  if (made === undefined) return { ...sight, state: 'whole' };
-  if (made !== created) return { ...sight, state: 'wiped' };
-  const noted = await read(context, endOf(stream));
-  const lost = (await read(context, lossOf(stream))) ?? (noted && !(await holds(context.bus, stream, end, noted)));
+  if (notes.made === undefined) return { ...sight, state: 'whole' };
+  if (notes.made !== created) return { ...sight, state: 'wiped' };
+  const lost =
+    notes.loss !== undefined || (notes.end !== undefined && !(await holds(context.bus, stream, end, notes.end)));
   return { ...sight, state: lost ? 'cut' : 'whole' };
 }
 
@@ -73,24 +87,31 @@ function isSameTime(one: string, other: string): boolean {
   return Date.parse(one) === Date.parse(other);
 }
 
-/** Remembers how a stream is now: nothing of it is lost, or everything has been taken up. */
-export async function noteStream(context: Notebook, stream: string, { created, end }: StreamSight): Promise<void> {
-  await write(context, madeOf(stream), created);
-  if (end === null) await forget(context, endOf(stream));
-  else await write(context, endOf(stream), `${end.seq} ${end.time}`);
-  await forget(context, lossOf(stream));
+/**
+ * Remembers how a stream is now: nothing of it is lost, or everything has been taken up. Not when something else has been
+ * noted since it was looked at: that may tell of what has come, and been lost, since.
+ */
+export async function noteStream(context: Notebook, stream: string, sight: StreamSight): Promise<void> {
+  const { created, end, notes } = sight;
+  await replaceNotes(context, stream, notes, { made: created, end: end ? `${end.seq} ${end.time}` : undefined });
 }
 
-/** What a stream has lost that is not whole: as it was noted before, or noted now. */
-export async function noteLoss(context: Notebook, stream: string, sight: StreamSight): Promise<StreamLoss> {
-  const { state, created } = sight;
+/**
+ * Remembers what a stream has lost that is not whole, unless that is remembered already. @returns the loss, and the stream
+ * as it was seen with that note; undefined when something else has been noted since it was looked at.
+ */
+export async function noteLoss(
+  context: Notebook,
+  stream: string,
+  sight: StreamSight,
+): Promise<{ loss: StreamLoss; sight: StreamSight } | undefined> {
+  const { state, created, notes } = sight;
   if (state === 'whole') throw new Error(`${stream} has lost nothing`);
   const after = state === 'cut' ? (sight.end?.seq ?? 0) : 0;
-  const noted = await read(context, lossOf(stream));
-  const before = noted === undefined ? undefined : decodeLoss(noted);
+  const before = notes.loss === undefined ? undefined : decodeLoss(notes.loss);
   // A stream that is cut once more ends before what has been appended since.
-  if (before?.kind === state && before.created === created && before.after <= after) return before;
-  const loss = {
+  if (before?.kind === state && before.created === created && before.after <= after) return { loss: before, sight };
+  const loss: StreamLoss = {
     kind: state,
     created,
     before: state === 'cut' ? await databaseTime(context) : created,
@@ -98,13 +119,19 @@ export async function noteLoss(context: Notebook, stream: string, sight: StreamS
     at: sight.end?.time ?? created,
     rounds: 0,
   };
-  await write(context, lossOf(stream), JSON.stringify(loss));
-  return loss;
+  const noted = { ...notes, loss: JSON.stringify(loss) };
+  if (!(await replaceNotes(context, stream, notes, noted))) return undefined;
+  return { loss, sight: { ...sight, notes: noted } };
 }
 
 /** Remembers that a loss could not be taken up as a whole. */
-export async function noteRound(context: Notebook, stream: string, loss: StreamLoss): Promise<void> {
-  await write(context, lossOf(stream), JSON.stringify({ ...loss, rounds: loss.rounds + 1 }));
+export async function noteRound(
+  context: Notebook,
+  stream: string,
+  { notes }: StreamSight,
+  loss: StreamLoss,
+): Promise<void> {
+  await replaceNotes(context, stream, notes, { ...notes, loss: JSON.stringify({ ...loss, rounds: loss.rounds + 1 }) });
 }
 
 function decodeEnd(value: string): StreamEnd {
@@ -123,19 +150,47 @@ async function databaseTime({ database }: Notebook): Promise<string> {
   return row.now.toISOString();
 }
 
-async function read({ database }: Notebook, name: string): Promise<string | undefined> {
-  const row = await database.selectFrom('installation').select('value').where('name', '=', name).executeTakeFirst();
-  return row?.value;
+async function readNotes(database: Kysely<Tables>, stream: string): Promise<StreamNotes> {
+  const rows = await database
+    .selectFrom('installation')
+    .selectAll()
+    .where(
+      'name',
+      'in',
+      KINDS.map((kind) => NAMES[kind](stream)),
+    )
+    .execute();
+  const noted = (kind: keyof StreamNotes) => rows.find(({ name }) => name === NAMES[kind](stream))?.value;
+  return { made: noted('made'), end: noted('end'), loss: noted('loss') };
 }
 
-async function forget({ database }: Notebook, name: string): Promise<void> {
-  await database.deleteFrom('installation').where('name', '=', name).execute();
+/** All or nothing, and one process at a time. @returns false when what is noted is not `seen` any more. */
+async function replaceNotes(
+  { database }: Notebook,
+  stream: string,
+  seen: StreamNotes,
+  notes: StreamNotes,
+): Promise<boolean> {
+  const changed = KINDS.filter((kind) => notes[kind] !== seen[kind]);
+  if (changed.length === 0) return true;
+  return database.transaction().execute(async (tx) => {
+    await sql`SELECT pg_advisory_xact_lock(hashtext('stream notes'), hashtext(${stream}))`.execute(tx);
+    const now = await readNotes(tx, stream);
+    if (KINDS.some((kind) => now[kind] !== seen[kind])) return false;
+    for (const kind of changed) {
+      const name = NAMES[kind](stream);
+      const value = notes[kind];
+      if (value === undefined) await tx.deleteFrom('installation').where('name', '=', name).execute();
+      else await write(tx, name, value);
+    }
+    return true;
+  });
 }
 
-async function write({ database }: Notebook, name: string, value: string): Promise<void> {
-  await database
+async function write(tx: Kysely<Tables>, name: string, value: string): Promise<void> {
+  await tx
     .insertInto('installation')
     .values({ name, value })
-    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }).where('installation.value', '<>', value))
+    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
     .execute();
 }

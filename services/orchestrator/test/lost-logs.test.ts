@@ -168,6 +168,18 @@ async function handedOut(): Promise<number> {
   return (await bus.jsm.streams.info(WORK_STREAM)).state.messages;
 }
 
+/** A process to which something happens between its look at a stream and whatever it does then. */
+function lookedPast(happens: () => Promise<void>): OrchestratorContext {
+  const { jsm } = bus;
+  const info: typeof jsm.streams.info = async (...args) => {
+    const seen = await jsm.streams.info(...args);
+    await happens();
+    return seen;
+  };
+  const streams = Object.assign(Object.create(jsm.streams), { info });
+  return { ...context, bus: { ...bus, jsm: Object.assign(Object.create(jsm), { streams }) } };
+}
+
 /** What publishes only under this prefix: nothing else is ever acknowledged. */
 function only(publisher: Bus['publisher'], prefix: string): Bus['publisher'] {
   const publish: Bus['publisher']['publish'] = async (subject, ...rest) => {
@@ -316,6 +328,25 @@ describe('JetStream has lost what came last', () => {
     const stored = await loadResponse(limited.database, response.record.id);
     expect(events.at(-1)?.sequence_number).toBe((stored?.record.nextEvent ?? 0) - 1);
     expect((await readEnd(logOf(context, response.record.id)))?.meta.ended).toBe('completed');
+  });
+
+  test('what another process notes meanwhile is no sign of a loss, and what this one has seen does not replace it', async () => {
+    const response = await begun();
+    await recover();
+    const before = await eventsOf(response);
+    const notes = () => sql<{ value: string }>`SELECT * FROM installation ORDER BY name`.execute(limited.database);
+    let noted = await notes();
+    await recoverLostLogs(
+      lookedPast(async () => {
+        await begun();
+        await recover();
+        noted = await notes();
+      }),
+      new Map(),
+      never,
+    );
+    expect(await eventsOf(response)).toEqual(before);
+    expect((await notes()).rows).toEqual(noted.rows);
   });
 
   test('a stream that ends as it was noted has lost nothing', async () => {
