@@ -1,6 +1,6 @@
 /** A 503 says that there is nothing: neither a crash nor a gateway that stops leaves something running behind it. */
 import { mkdtempSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CHAIN_STREAM, connectBus } from '@tailrace/bus';
@@ -18,6 +18,7 @@ beforeAll(async () => {
     replicas: { gateway: 2 },
     restart: true,
     env: { CRASH_DIR: armory, ACK_WAIT_MS: '1500', ACCEPT_TIMEOUT_MS: '1500', DRAIN_MS: '500' },
+    envFor: (role, index) => (role === 'gateway' && index === 1 ? { ACCEPT_TIMEOUT_MS: '20000' } : {}),
   });
 });
 afterAll(async () => {
@@ -36,13 +37,16 @@ async function statusesOf(marker: string): Promise<string[]> {
   return rows.map(({ status }) => status);
 }
 
-/** Every message to the orchestrators has been dealt with. */
-async function dealtWith(): Promise<void> {
+/** How many messages to the orchestrators have not been dealt with. */
+async function chainMessages(): Promise<number> {
   const bus = await connectBus({ url: stack.natsUrl, name: 'test' });
-  await eventually('all messages are dealt with', async () => {
-    return (await bus.jsm.streams.info(CHAIN_STREAM)).state.messages === 0;
-  });
+  const { state } = await bus.jsm.streams.info(CHAIN_STREAM);
   await bus.close();
+  return state.messages;
+}
+
+async function dealtWith(): Promise<void> {
+  await eventually('all messages are dealt with', async () => (await chainMessages()) === 0);
 }
 
 async function crashAfterCommit(): Promise<void> {
@@ -71,8 +75,24 @@ test('a crash after the commit of a request with an Idempotency-Key: it is found
   expect(await statusesOf(marker)).toEqual(['completed']);
 });
 
-test('a gateway that stops before the end', async () => {
+test('a gateway that stops before anybody has answered it', async () => {
   await stack.ready('orchestrator', 0);
+  await dealtWith();
+  await stack.kill('orchestrator', 0, 'SIGSTOP');
+  const { text, marker } = script('!text 3');
+  const answer = ask(text, { gateway: 1 });
+  await eventually('it is asked for', async () => (await chainMessages()) === 1);
+  await stack.kill('gateway', 1, 'SIGTERM');
+  expect((await answer).status).toBe(503);
+  await stack.kill('orchestrator', 0, 'SIGCONT');
+  await dealtWith();
+  expect(await statusesOf(marker)).toEqual([]);
+  expect(await callsWith(stack, marker)).toEqual([]);
+  expect(await readFile(join(stack.dataDir, 'logs', 'gateway-1.log'), 'utf8')).not.toContain('took too long');
+});
+
+test('a gateway that stops before the end', async () => {
+  await Promise.all([stack.ready('orchestrator', 0), stack.ready('gateway', 1)]);
   const { text, marker } = script('!text 3000 20');
   const keyed = script('!text 20 200');
   const headers = { 'idempotency-key': crypto.randomUUID() };

@@ -84,7 +84,7 @@ export {
   workSubject,
 } from './subjects.ts';
 export { type Listening, subscribe } from './subscribe.ts';
-export { hasGivenUp, isWaitedFor } from './waiting.ts';
+export { hasGivenUp, isWaitedFor, LEAST_WAIT_MS } from './waiting.ts';
 export type {
   AgentPlace,
   LogPosition,

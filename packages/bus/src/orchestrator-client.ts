@@ -1,6 +1,6 @@
 /** Asks the orchestrator for something, and waits until it is committed, or refused. */
 import { randomBytes } from 'node:crypto';
-import { createInbox } from '@nats-io/nats-core';
+import { createInbox, TimeoutError } from '@nats-io/nats-core';
 import { ApiError } from '@tailrace/protocol';
 import type {
   Asked,
@@ -22,6 +22,7 @@ import { PublishRejected, PublishUncertain } from './publisher.ts';
 import { isSilence } from './silence.ts';
 import { ADMIT_SUBJECT, chainSubject, partitionOf, RELEASE_SUBJECT } from './subjects.ts';
 import { subscribe } from './subscribe.ts';
+import { LEAST_WAIT_MS } from './waiting.ts';
 
 /** How the orchestrator is asked. */
 export interface OrchestratorClientOptions {
@@ -44,6 +45,14 @@ type Unsent<Command extends Asked> = Omit<Command, 'replyTo' | 'askedAt' | 'wait
 /** What was done. */
 export type Done = Omit<Extract<Reply, { accepted: true }>, 'accepted'>;
 
+/** A request without an answer. */
+interface Waiter {
+  hear(reply: Reply): void;
+  giveUp(): void;
+  /** By `performance.now()`. */
+  since: number;
+}
+
 /** How many of the requests that were given up are remembered, so that orchestrators that ask can be told. */
 const GIVEN_UP = 10_000;
 /** How many withdrawals may be on their way; beyond that NATS has been away for long. */
@@ -55,7 +64,7 @@ const WITHDRAWAL_PATIENCE = 60;
 export class OrchestratorClient {
   readonly #options: OrchestratorClientOptions;
   readonly #prefix = createInbox();
-  readonly #waiting = new Map<string, (reply: Reply) => void>();
+  readonly #waiting = new Map<string, Waiter>();
   /** The oldest first. */
   readonly #givenUp = new Set<string>();
   readonly #withdrawals = new Set<Promise<void>>();
@@ -66,7 +75,7 @@ export class OrchestratorClient {
     subscribe(options.bus, `${this.#prefix}.*`, (message) => {
       const inbox = message.subject.slice(this.#prefix.length + 1);
       if (message.reply) message.respond(encodeMessage(this.#standingOf(inbox)));
-      else this.#waiting.get(inbox)?.(decodeMessage(message.subject, message.data));
+      else this.#waiting.get(inbox)?.hear(decodeMessage(message.subject, message.data));
     });
   }
 
@@ -115,6 +124,16 @@ export class OrchestratorClient {
   }
 
   /**
+   * Before the process ends: waits for no answer any longer than it must, as if the time of each request were over. Call it
+   * when nothing new is asked.
+   */
+  leave(): void {
+    for (const waiter of this.#waiting.values()) {
+      setTimeout(waiter.giveUp, Math.max(0, waiter.since + LEAST_WAIT_MS - performance.now()));
+    }
+  }
+
+  /**
    * Before the process ends: resolves when all withdrawals have been heard, or, after `forMs` milliseconds
    * and what one publish takes, are given up.
    */
@@ -131,11 +150,12 @@ export class OrchestratorClient {
     let timer: NodeJS.Timeout | undefined;
     let uncertain: PublishUncertain | undefined;
     const answer = new Promise<Reply>((resolve, reject) => {
-      this.#waiting.set(inbox, resolve);
-      timer = setTimeout(() => {
+      const giveUp = () => {
         const reason = uncertain ? 'the message queue does not answer' : 'nothing could be stored in time';
         reject(new ApiError('unavailable', { reason }, uncertain ? { cause: uncertain } : {}));
-      }, timeoutMs);
+      };
+      this.#waiting.set(inbox, { hear: resolve, giveUp, since: performance.now() });
+      timer = setTimeout(giveUp, timeoutMs);
     });
     const asked = { ...command, ...this.#asking(inbox) };
     const subject = chainSubject(partitionOf(command.id, partitions), kind);
@@ -181,10 +201,16 @@ export class OrchestratorClient {
     const inbox = randomBytes(9).toString('base64url');
     const asked = { ...question, ...this.#asking(inbox) };
     let answer: AdmitAnswer;
+    const left = Promise.withResolvers<never>();
     // The answer comes by itself; here it is only told whether it is still waited for.
-    this.#waiting.set(inbox, () => undefined);
+    this.#waiting.set(inbox, {
+      hear: () => undefined,
+      giveUp: () => left.reject(new TimeoutError()),
+      since: performance.now(),
+    });
     try {
-      const { data } = await bus.nc.request(ADMIT_SUBJECT, encodeMessage(asked), { timeout: timeoutMs });
+      const request = bus.nc.request(ADMIT_SUBJECT, encodeMessage(asked), { timeout: timeoutMs });
+      const { data } = await Promise.race([request, left.promise]);
       answer = decodeMessage<AdmitAnswer>(ADMIT_SUBJECT, data);
     } catch (error) {
       if (!isSilence(error)) throw error;

@@ -14,6 +14,8 @@ import { isSilence } from './silence.ts';
 
 /** Milliseconds between the two clocks' times up to which a command is new. */
 const NEW_MS = 1_000;
+/** Milliseconds before which nobody gives up who has not said so: what is too young to be asked about is waited for. */
+export const LEAST_WAIT_MS = 1.2 * NEW_MS;
 /** Milliseconds after which somebody who does not answer is taken for gone. */
 const ANSWER_MS = 1_000;
 

@@ -3,11 +3,13 @@ import type { Msg, SubscriptionOptions } from '@nats-io/nats-core';
 import { newId } from '@tailrace/protocol';
 import { expect, test } from 'vitest';
 import {
+  ADMIT_SUBJECT,
   type Bus,
   type CreateCommand,
   encodeMessage,
   hasGivenUp,
   isWaitedFor,
+  LEAST_WAIT_MS,
   OrchestratorClient,
   PublishRejected,
   PublishUncertain,
@@ -26,7 +28,10 @@ const CREATE = {
 type Published = CreateCommand & { subject: string };
 
 /** A client whose messages come to `handle`, which says what JetStream does; `tell` reaches the client's inbox. */
-function clientWith(handle: (command: Published, tell: (reply: object) => void) => Promise<StoredAck>) {
+function clientWith(
+  handle: (command: Published, tell: (reply: object) => void) => Promise<StoredAck>,
+  { timeoutMs = TIMEOUT_MS } = {},
+) {
   const published: Published[] = [];
   let hear: SubscriptionOptions['callback'];
   const say = (subject: string, data: Uint8Array, respond?: (data: Uint8Array) => void) =>
@@ -36,7 +41,12 @@ function clientWith(handle: (command: Published, tell: (reply: object) => void) 
     subscribe: (_subject: string, options: SubscriptionOptions) => {
       hear = options.callback;
     },
-    request: (subject: string) => new Promise((resolve) => say(subject, new Uint8Array(), (data) => resolve({ data }))),
+    // Nobody admits anything here.
+    request: (subject: string) =>
+      new Promise((resolve) => {
+        if (subject !== ADMIT_SUBJECT) say(subject, new Uint8Array(), (data) => resolve({ data }));
+      }),
+    publish: () => undefined,
   };
   const publisher = {
     publish(subject: string, data: Uint8Array) {
@@ -48,7 +58,7 @@ function clientWith(handle: (command: Published, tell: (reply: object) => void) 
   const errors: unknown[] = [];
   const log = { error: (what: unknown) => errors.push(what) };
   const bus = { nc, publisher, log } as unknown as Bus;
-  return { client: new OrchestratorClient({ bus, partitions: 1, timeoutMs: TIMEOUT_MS }), published, errors, bus };
+  return { client: new OrchestratorClient({ bus, partitions: 1, timeoutMs }), published, errors, bus };
 }
 
 const STORED = { stream: 'TR_CHAIN', seq: 1, duplicate: false };
@@ -83,6 +93,22 @@ test('what no answer comes about is withdrawn, and orchestrators that ask are to
   expect(await hasGivenUp(bus, create)).toBe(true);
   expect(kinds(published)).toEqual(['create', 'withdraw']);
   expect(published[1]).toMatchObject({ id: CREATE.id, owner: 'alice' });
+});
+
+test('who leaves waits no longer than it must, and has withdrawn what nobody has answered', async () => {
+  const { client, published, bus } = clientWith(async () => STORED, { timeoutMs: 60_000 });
+  const begun = performance.now();
+  const asked = client.ask('create', CREATE as never);
+  const admitted = client.admit({ id: 'call', lease: false } as never);
+  client.leave();
+  await expect(asked).rejects.toMatchObject({ code: 'unavailable' });
+  await expect(admitted).rejects.toMatchObject({ code: 'unavailable' });
+  expect(performance.now() - begun).toBeGreaterThanOrEqual(LEAST_WAIT_MS - 1);
+  const [create] = published;
+  if (!create) throw new Error('nothing was published');
+  expect(await hasGivenUp(bus, create)).toBe(true);
+  await client.end(1_000);
+  expect(kinds(published)).toEqual(['create', 'withdraw']);
 });
 
 test('what an Idempotency-Key leads to is not withdrawn', async () => {

@@ -1,5 +1,5 @@
 /** A gateway: it takes requests, follows logs, and keeps nothing. */
-import { checkAccepting, joinBus, OrchestratorClient } from '@tailrace/bus';
+import { checkAccepting, joinBus, LEAST_WAIT_MS, OrchestratorClient } from '@tailrace/bus';
 import { connectDatabase, pingDatabase } from '@tailrace/database';
 import { GuardedFetch } from '@tailrace/guarded-fetch';
 import { TailHub } from '@tailrace/log';
@@ -24,6 +24,8 @@ import { OpenStreams } from './streams.ts';
 
 type Config = ReturnType<typeof readEnv<typeof gatewayEnv>>;
 
+/** Milliseconds that clients have, after the drain, to be told that nothing has come of their requests. */
+const LAST_ANSWERS_MS = LEAST_WAIT_MS + 500;
 /** Milliseconds that a gateway that stops has at least, however long its streams took, to say which requests are withdrawn. */
 const LAST_WORDS_MS = 1_000;
 
@@ -129,10 +131,15 @@ export async function startGateway(config: Config, log: Logger): Promise<Running
       const stopBy = performance.now() + config.DRAIN_MS;
       const drained = context.streams.drain(config.DRAIN_MS);
       const closing = app.close();
+      const leave = setTimeout(() => context.orchestrator.leave(), config.DRAIN_MS);
+      // What is still being sent or read then has had its time.
+      const cut = setTimeout(() => app.server.closeAllConnections(), config.DRAIN_MS + LAST_ANSWERS_MS);
       // A connection that clients keep open becomes idle when its last answer is out.
       const idle = setInterval(() => app.server.closeIdleConnections(), 50);
       await drained;
       await closing;
+      clearTimeout(leave);
+      clearTimeout(cut);
       clearInterval(idle);
       await context.orchestrator.end(Math.max(LAST_WORDS_MS, stopBy - performance.now()));
       abandonment.close();
