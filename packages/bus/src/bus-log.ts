@@ -6,8 +6,16 @@ export interface BusLog {
   error(what: { err: unknown; subject: string }, text: string): void;
 }
 
+/** The same of a service that joins an installation. */
+export interface JoinLog extends BusLog {
+  warn(what: { version: string }, text: string): void;
+}
+
 /** For processes that keep no log: Node writes its warnings to their standard error. */
-export const WARNINGS: BusLog = {
+export const WARNINGS: JoinLog = {
+  warn({ version }, text) {
+    process.emitWarning(`${text} (${version})`, { type: 'BusWarning' });
+  },
   error({ err, subject }, text) {
     process.emitWarning(`${text} (${subject})`, { type: 'BusWarning', detail: inspect(err) });
   },

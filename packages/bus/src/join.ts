@@ -1,4 +1,5 @@
-import type { BusLog } from './bus-log.ts';
+import { type JoinLog, WARNINGS } from './bus-log.ts';
+import { isDoubtfulMember } from './cluster-version.ts';
 import { type Bus, connectBus } from './connection.ts';
 import { contested } from './contested.ts';
 import { ensureStreams } from './streams.ts';
@@ -19,14 +20,21 @@ export interface BusEnvironment {
  * Connects a service, and sees to it that the streams are there. `name` shows in the server's monitoring; what no caller
  * hears goes to `log`, and without one to the process's warnings.
  */
-export async function joinBus(environment: BusEnvironment, name: string, log?: BusLog): Promise<Bus> {
+export async function joinBus(environment: BusEnvironment, name: string, log: JoinLog = WARNINGS): Promise<Bus> {
   const bus = await connectBus({
     url: environment.NATS_URL,
     name,
     timeoutMs: environment.NATS_TIMEOUT_MS,
     ...(environment.QUEUE_PAYLOAD_BYTES === undefined ? {} : { payloadBytes: environment.QUEUE_PAYLOAD_BYTES }),
-    ...(log === undefined ? {} : { log }),
+    log,
   });
+  const { info } = bus.nc;
+  if (info && isDoubtfulMember(info)) {
+    log.warn(
+      { version: info.version },
+      'this nats-server is not known to keep what a cluster has acknowledged when its members are killed; use 2.14 or later',
+    );
+  }
   const options = {
     partitions: environment.PARTITIONS,
     replicas: environment.NATS_REPLICAS,

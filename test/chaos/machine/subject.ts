@@ -84,7 +84,7 @@ export async function startSubject(options: SubjectOptions): Promise<Subject> {
       databaseUrl: infra.databaseUrl,
       natsUrl: infra.natsUrl,
       callsUrls: infra.callsUrls,
-      description: `two of each service, Postgres, ${infra.isCluster ? 'three nats-servers' : 'one nats-server'}`,
+      description: `two of each service, Postgres, ${infra.isCluster ? 'three nats-servers' : 'one nats-server'} ${infra.natsVersion}`,
       processes: () => stack.processes(),
       inflict: (faults) => inflict(system, faults),
       async stop() {

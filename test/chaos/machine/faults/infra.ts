@@ -29,6 +29,8 @@ export interface ChaosInfra {
   readonly nats: readonly Server[];
   /** All of their addresses, separated by commas. */
   readonly natsUrl: string;
+  /** Of the servers, as they tell it: `2.14.5`. */
+  readonly natsVersion: string;
   /** The demo model and its tools: `http://127.0.0.1:<port>`. */
   readonly demoModelUrl: string;
   /** An MCP server: `http://127.0.0.1:<port>/mcp`. */
@@ -66,6 +68,7 @@ export async function chaosInfra(options: ChaosInfraOptions): Promise<ChaosInfra
       databaseUrl: postgres.url,
       nats: nats.servers,
       natsUrl: nats.servers.map(({ url }) => url).join(','),
+      natsVersion: nats.version,
       demoModelUrl: demoModel.url,
       mcpUrl: mcp.url,
       callsUrls: [demoModel.callsUrl, mcp.callsUrl],
@@ -119,17 +122,21 @@ async function startDatabase(dir: string, log: Log): Promise<Server> {
 }
 
 interface NatsServers {
+  readonly version: string;
   readonly servers: readonly Server[];
   isHealthy(): Promise<boolean>;
   stop(): Promise<void>;
 }
 
 async function startNatsServers(dir: string, isCluster: boolean, log: Log): Promise<NatsServers> {
-  const { path: binary } = await findNatsServer({ log });
-  return isCluster ? startMembers(join(dir, 'nats'), binary, log) : startSingle(join(dir, 'nats'), binary, log);
+  const { path: binary, version } = await findNatsServer({ log });
+  const started = isCluster
+    ? startMembers(join(dir, 'nats'), binary, log)
+    : startSingle(join(dir, 'nats'), binary, log);
+  return { version, ...(await started) };
 }
 
-async function startSingle(dir: string, binary: string, log: Log): Promise<NatsServers> {
+async function startSingle(dir: string, binary: string, log: Log): Promise<Omit<NatsServers, 'version'>> {
   const server = await Server.start({
     name: 'nats',
     dataDir: storeOf(dir),
@@ -138,7 +145,7 @@ async function startSingle(dir: string, binary: string, log: Log): Promise<NatsS
   return { servers: [server], isHealthy: async () => server.pid !== undefined, stop: () => server.stop() };
 }
 
-async function startMembers(dir: string, binary: string, log: Log): Promise<NatsServers> {
+async function startMembers(dir: string, binary: string, log: Log): Promise<Omit<NatsServers, 'version'>> {
   // Clients are told of every member's address and would use it, past their proxies: they are told of dead ends.
   const deadEnds = await Promise.all(Array.from({ length: MEMBERS }, deadEnd));
   try {
