@@ -1,7 +1,6 @@
 /** Model steps inside agents: they share their log with others, and show as much of themselves as the client wants. */
 import { once } from 'node:events';
 import type { AgentPlace, ModelWork } from '@tailrace/bus';
-import { prompt } from '@tailrace/chain';
 import {
   append,
   CLOSING_ATTEMPT,
@@ -15,11 +14,11 @@ import {
 } from '@tailrace/log';
 import { foldItems, newId, type ResponseEvent } from '@tailrace/protocol';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { requestWith } from '../../../packages/chain/test/chains.ts';
 import { delta, type TestNats, testNats } from '../../../packages/log/test/nats.ts';
-import { type ModelStepContext, runModelStep } from '../src/model-step.ts';
+import { runModelStep } from '../src/model-step.ts';
+import { modelWork, promptOf, stepContext } from './model-steps.ts';
 import { hangsAfter, startUpstream, streams, type UpstreamServer } from './upstream-server.ts';
-import { candidate, testClient, testRouter, upstreams } from './upstreams.ts';
+import { candidate, testClient, upstreams } from './upstreams.ts';
 
 let nats: TestNats;
 const upstream = testClient();
@@ -38,41 +37,11 @@ const never = new AbortController().signal;
 const FIRST = { attempt: 1, takeover: false };
 const AGAIN = { attempt: 2, takeover: true };
 
-function context(): ModelStepContext {
-  return {
-    bus: nats.bus,
-    upstream,
-    router: testRouter(),
-    announce: async () => ({ id: newId(Date.now()), startedAt: Date.now() }),
-    partitions: 1,
-    attempts: 1,
-    backoffMs: 1,
-    maxBackoffMs: 10,
-    seal: String,
-    bufferLimit: 1_000_000,
-    messageLimit: 64_000,
-    isRecorded: async () => false,
-  };
-}
+const context = () => stepContext({ bus: nats.bus, upstream });
 
 function work(agent: Partial<AgentPlace>, fields: Partial<ModelWork> = {}): ModelWork {
-  const request = requestWith({ input: [{ type: 'message', role: 'user', content: 'hello' }] });
-  return {
-    kind: 'model_call',
-    responseId: newId(Date.now()),
-    stepId: newId(Date.now()),
-    attempt: 1,
-    handedOutAt: Date.now(),
-    model: 'm',
-    prompt: prompt(request, [], null, [], String),
-    log: EMPTY_LOG,
-    outputIndex: 0,
-    agent: { parentStepId: newId(Date.now()), name: 'researcher', depth: 1, shown: true, ...agent },
-    heldBack: [],
-    takeover: false,
-    correlationId: 'c',
-    ...fields,
-  };
+  const place = { parentStepId: newId(Date.now()), name: 'researcher', depth: 1, shown: true, ...agent };
+  return modelWork({ prompt: promptOf('hello'), agent: place, ...fields });
 }
 
 const target = () => upstreams(candidate(server.url));

@@ -1,7 +1,4 @@
-import type { ModelWork, UpstreamCall } from '@tailrace/bus';
-import type { Prompt } from '@tailrace/chain';
-import { EMPTY_LOG } from '@tailrace/log';
-import { newId } from '@tailrace/protocol';
+import type { UpstreamCall } from '@tailrace/bus';
 import { FAILOVER_STATUSES } from '@tailrace/registry';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type FailingUpstreams, startFailingUpstreams, WAYS } from '../../../test/e2e/failing-upstreams.ts';
@@ -9,6 +6,7 @@ import { DIALECTS } from '../src/dialect.ts';
 import { type Answer, type CallPolicy, callModel } from '../src/model-call.ts';
 import type { OutputOp } from '../src/model-op.ts';
 import type { Candidate, Upstreams } from '../src/routing/upstreams.ts';
+import { modelWork } from './model-steps.ts';
 import { type Asked, startUpstream, streams, type UpstreamServer } from './upstream-server.ts';
 import { candidate, testClient, testRouter, unheard, upstreams } from './upstreams.ts';
 
@@ -30,31 +28,6 @@ const SECRET = 'sk-broken-secret';
 const never = new AbortController().signal;
 const text = (content: string) => ({ choices: [{ delta: { content } }] });
 const stop = { choices: [{ delta: {}, finish_reason: 'stop' }], usage: { prompt_tokens: 7, completion_tokens: 3 } };
-
-const PROMPT: Prompt = {
-  instructions: null,
-  items: [],
-  tools: [],
-  tool_choice: null,
-  permitted: null,
-  parallel_tool_calls: null,
-  max_output_tokens: null,
-  temperature: null,
-  top_p: null,
-  presence_penalty: null,
-  frequency_penalty: null,
-  top_logprobs: null,
-  format: null,
-  verbosity: null,
-  effort: null,
-  summary: null,
-  encrypted_reasoning: false,
-  obfuscate: false,
-  service_tier: null,
-  prompt_cache_key: null,
-  safety_identifier: null,
-  user: null,
-};
 
 const policy = (fields: Partial<CallPolicy> = {}): CallPolicy => ({
   upstream: client,
@@ -78,21 +51,7 @@ const good = (fields: Partial<Candidate> = {}) =>
 
 /** What becomes of a call; an answer that begins anew is not what clients see. */
 async function call(at: Upstreams, fields: Partial<CallPolicy> = {}, signal = never) {
-  const work: ModelWork = {
-    kind: 'model_call',
-    responseId: newId(Date.now()),
-    stepId: newId(Date.now()),
-    attempt: 1,
-    handedOutAt: Date.now(),
-    model: 'm',
-    prompt: PROMPT,
-    log: EMPTY_LOG,
-    outputIndex: 0,
-    agent: null,
-    heldBack: [],
-    takeover: false,
-    correlationId: 'c',
-  };
+  const work = modelWork();
   const calls: UpstreamCall[] = [];
   const told: OutputOp[] = [];
   const begun: OutputOp[][] = [];

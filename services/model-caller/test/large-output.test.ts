@@ -1,16 +1,13 @@
 /** What a model step holds: its output counts, and its prompt only until it has been answered. */
 import type { ModelWork } from '@tailrace/bus';
-import { prompt } from '@tailrace/chain';
-import { EMPTY_LOG } from '@tailrace/log';
-import { newId } from '@tailrace/protocol';
 import { StepCancelled } from '@tailrace/worker';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { requestWith } from '../../../packages/chain/test/chains.ts';
 import { type TestNats, testNats } from '../../../packages/log/test/nats.ts';
 import { DIALECTS } from '../src/dialect.ts';
 import { runModelStep } from '../src/model-step.ts';
+import { modelWork, promptOf, stepContext } from './model-steps.ts';
 import { hangsAfter, startUpstream, streams, type UpstreamServer } from './upstream-server.ts';
-import { candidate, testClient, testRouter, unheard, upstreams } from './upstreams.ts';
+import { candidate, testClient, upstreams } from './upstreams.ts';
 
 const CHARS = 200_000;
 
@@ -28,40 +25,10 @@ afterAll(async () => {
 
 const large = { choices: [{ delta: { content: 'y'.repeat(CHARS) } }] };
 
-function work(): ModelWork {
-  const asked = requestWith({ input: [{ type: 'message', role: 'user', content: 'x'.repeat(CHARS) }] });
-  return {
-    kind: 'model_call',
-    responseId: newId(Date.now()),
-    stepId: newId(Date.now()),
-    attempt: 1,
-    handedOutAt: Date.now(),
-    model: 'm',
-    prompt: prompt(asked, [], null, [], String),
-    log: EMPTY_LOG,
-    outputIndex: 0,
-    agent: null,
-    heldBack: [],
-    takeover: false,
-    correlationId: 'c',
-  };
-}
+const work = () => modelWork({ prompt: promptOf('x'.repeat(CHARS)) });
 
 function run(step: ModelWork, signal: AbortSignal) {
-  const context = {
-    bus: nats.bus,
-    upstream,
-    router: testRouter(),
-    announce: unheard,
-    partitions: 1,
-    attempts: 1,
-    backoffMs: 1,
-    maxBackoffMs: 10,
-    seal: String,
-    bufferLimit: 1_000_000,
-    messageLimit: 64_000,
-    isRecorded: async () => false,
-  };
+  const context = stepContext({ bus: nats.bus, upstream });
   const of = { baseUrl: server.url, apiKey: null, model: 'up', dialect: DIALECTS.chat };
   const target = upstreams(candidate(server.url, { target: of }));
   return runModelStep(context, step, target, { attempt: 1, takeover: false }, signal);

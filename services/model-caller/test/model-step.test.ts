@@ -1,17 +1,17 @@
 import { once } from 'node:events';
 import { type Bus, logStream, logSubject, type ModelWork } from '@tailrace/bus';
-import { type Prompt, prompt } from '@tailrace/chain';
-import { append, decodeFrames, EMPTY_LOG, Fenced, type LogMeta, readLog } from '@tailrace/log';
-import { foldItems, newId, type ResponseEvent } from '@tailrace/protocol';
+import type { Prompt } from '@tailrace/chain';
+import { append, decodeFrames, Fenced, type LogMeta, readLog } from '@tailrace/log';
+import { foldItems, type ResponseEvent } from '@tailrace/protocol';
 import { StepCancelled, StepSuperseded } from '@tailrace/worker';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { requestWith } from '../../../packages/chain/test/chains.ts';
 import { type TestNats, testNats } from '../../../packages/log/test/nats.ts';
 import { DIALECTS } from '../src/dialect.ts';
 import { type ModelStepContext, runModelStep } from '../src/model-step.ts';
 import { toUsage } from '../src/usage.ts';
+import { modelWork, promptOf, stepContext } from './model-steps.ts';
 import { hangsAfter, startUpstream, streams, type UpstreamServer } from './upstream-server.ts';
-import { candidate, testClient, testRouter, unheard, upstreams } from './upstreams.ts';
+import { candidate, testClient, upstreams } from './upstreams.ts';
 
 let nats: TestNats;
 const upstream = testClient();
@@ -30,48 +30,10 @@ const never = new AbortController().signal;
 const FIRST = { attempt: 1, takeover: false };
 const AGAIN = { attempt: 2, takeover: true };
 
-function context(fields: Partial<ModelStepContext> = {}): ModelStepContext {
-  return {
-    bus: nats.bus,
-    upstream,
-    router: testRouter(),
-    announce: unheard,
-    partitions: 1,
-    attempts: 1,
-    backoffMs: 1,
-    maxBackoffMs: 10,
-    seal: (reasoning) => `sealed ${reasoning}`,
-    bufferLimit: 1_000_000,
-    messageLimit: 64_000,
-    isRecorded: async () => false,
-    ...fields,
-  };
-}
+const context = (fields: Partial<ModelStepContext> = {}) => stepContext({ bus: nats.bus, upstream }, fields);
 
 function work(asked: Partial<Prompt> = {}, fields: Partial<ModelWork> = {}): ModelWork {
-  const none = prompt(
-    requestWith({ input: [{ type: 'message', role: 'user', content: 'hello world' }] }),
-    [],
-    null,
-    [],
-    String,
-  );
-  return {
-    kind: 'model_call',
-    responseId: newId(Date.now()),
-    stepId: newId(Date.now()),
-    attempt: 1,
-    handedOutAt: Date.now(),
-    model: 'm',
-    prompt: { ...none, ...asked },
-    log: EMPTY_LOG,
-    outputIndex: 0,
-    agent: null,
-    heldBack: [],
-    takeover: false,
-    correlationId: 'c',
-    ...fields,
-  };
+  return modelWork({ prompt: { ...promptOf('hello world'), ...asked }, ...fields });
 }
 
 const target = (dialect: keyof typeof DIALECTS = 'chat') =>
