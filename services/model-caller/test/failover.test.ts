@@ -46,8 +46,8 @@ const broken = (url: string, fields: Partial<Candidate> = {}) =>
     timeouts: IMPATIENT,
     ...fields,
   });
-const good = (fields: Partial<Candidate> = {}) =>
-  candidate(server.url, { priority: 1, timeouts: IMPATIENT, ...fields });
+/** Patient: whether it is asked is not a question of time. */
+const good = (fields: Partial<Candidate> = {}) => candidate(server.url, { priority: 1, ...fields });
 
 /** What becomes of a call; an answer that begins anew is not what clients see. */
 async function call(at: Upstreams, fields: Partial<CallPolicy> = {}, signal = never) {
