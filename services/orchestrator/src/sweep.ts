@@ -1,15 +1,15 @@
 /** Finds live responses that nothing happens to, and hands their open steps out again. */
 import { JetStreamApiError } from '@nats-io/jetstream';
-import { partitionOf, WORK_STREAM, workDurable } from '@tailrace/bus';
+import { CHAIN_STREAM, partitionOf, WORK_STREAM, workDurable } from '@tailrace/bus';
 import { messageOf, type Step } from '@tailrace/chain';
 import { loadResponse, type StoredResponse } from '@tailrace/database';
 import type { ResponseId } from '@tailrace/protocol';
 import { sql } from 'kysely';
 import { eachApart } from './apart.ts';
-import { ChainLag } from './chain-lag.ts';
 import { carryOn, resume } from './commands.ts';
 import type { OrchestratorContext } from './context.ts';
 import { recordDeadLetter } from './dead-letters.ts';
+import { QueueLag } from './queue-lag.ts';
 import { countAttempt, longAgo } from './record-result.ts';
 import { isOpenWork, nameOf, sourceOf } from './step-work.ts';
 
@@ -37,7 +37,10 @@ interface Place {
 export class Sweep {
   readonly #context: OrchestratorContext;
   readonly #options: SweepOptions;
-  readonly #lag: ChainLag;
+  readonly #durables: readonly string[];
+  /** While a report waits for the orchestrators its step is silent and not lost: a silence ends where they have heard all. */
+  readonly #chainLag: QueueLag;
+  readonly #workLag: QueueLag;
   /** What the last sweep has looked at last; undefined when it has come to the end. */
   #after: Place | undefined;
 
@@ -45,18 +48,21 @@ export class Sweep {
   constructor(context: OrchestratorContext, durables: readonly string[], options: SweepOptions) {
     this.#context = context;
     this.#options = options;
-    this.#lag = new ChainLag(context, durables);
+    this.#durables = durables;
+    this.#chainLag = new QueueLag(context, CHAIN_STREAM);
+    this.#workLag = new QueueLag(context, WORK_STREAM);
   }
 
   /**
-   * One sweep. A step is lost when no worker has told of it for `afterMs` and its queue holds nothing that has not been
-   * delivered; workers tell of long steps as they go.
+   * One sweep. A step is lost when no worker has told of it for `afterMs` and its queue has delivered everything that is as
+   * old; workers tell of long steps as they go.
    * @returns how many responses were taken up again, or lost a step that was given up.
    */
   async round(signal: AbortSignal): Promise<number> {
     const { afterMs } = this.#options;
-    const lag = await this.#lag.look();
-    const queues = new Queues(this.#context);
+    await Promise.all([this.#chainLag.mark(), this.#workLag.mark()]);
+    const lag = await Promise.all(this.#durables.map((durable) => this.#chainLag.of(durable)));
+    const queues = new Queues(this.#workLag);
     let taken = 0;
     for (let pages = 0; pages < PAGES && !signal.aborted; pages += 1) {
       const rows = await silentResponses(this.#context, afterMs, this.#after).execute();
@@ -74,14 +80,14 @@ export class Sweep {
   }
 
   async #takeUp(
-    { id, correlation_id }: { id: ResponseId; correlation_id: string },
+    { id, correlation_id, silent_ms }: { id: ResponseId; correlation_id: string; silent_ms: number },
     silentMs: number,
     queues: Queues,
     signal: AbortSignal,
   ): Promise<boolean> {
     const context = this.#context;
     const live = await loadResponse(context.database, id);
-    if (!live || (await queues.holdAny(live))) return false;
+    if (!live || (await queues.holdAny(live, silent_ms - this.#options.afterMs))) return false;
     const spent = live.chain.filter((step) => isOpenWork(step) && messageOf(step.attempt) >= this.#options.messages);
     if (spent.length > 0) {
       // Closing a log to a worker cannot be undone: it may have told of itself since.
@@ -132,34 +138,37 @@ export function silentResponses(
   return query.where(sql<boolean>`(updated_at, id) > (${after.since}::timestamptz, ${after.id}::uuid)`);
 }
 
-/** Which queues of work hold what has not been delivered, asked once in a sweep. */
+/** What waits in the queues of work, asked once in a sweep. */
 class Queues {
-  readonly #context: OrchestratorContext;
-  readonly #known = new Map<string, Promise<boolean>>();
+  readonly #lag: QueueLag;
+  readonly #known = new Map<string, Promise<number | undefined>>();
 
-  constructor(context: OrchestratorContext) {
-    this.#context = context;
+  constructor(lag: QueueLag) {
+    this.#lag = lag;
   }
 
-  /** Whether an open step of a response may be waiting for its turn. */
-  async holdAny(stored: StoredResponse): Promise<boolean> {
+  /** Whether an open step of a response may be waiting for its turn, and has been for longer than that. */
+  async holdAny(stored: StoredResponse, forMs: number): Promise<boolean> {
     const queues = new Set(stored.chain.filter(isOpenWork).map((step) => workDurable(sourceOf(stored, step))));
-    for (const queue of queues) if (await this.#holds(queue)) return true;
+    for (const queue of queues) {
+      const lag = await this.#lagOf(queue);
+      if (lag === undefined || lag > forMs) return true;
+    }
     return false;
   }
 
-  #holds(queue: string): Promise<boolean> {
+  #lagOf(queue: string): Promise<number | undefined> {
     const asked = this.#known.get(queue) ?? this.#ask(queue);
     this.#known.set(queue, asked);
     return asked;
   }
 
   /** A queue that nobody serves keeps what is in it, and is no reason to add more. */
-  async #ask(queue: string): Promise<boolean> {
+  async #ask(queue: string): Promise<number | undefined> {
     try {
-      return (await this.#context.bus.jsm.consumers.info(WORK_STREAM, queue)).num_pending > 0;
+      return await this.#lag.of(queue);
     } catch (error) {
-      if (error instanceof JetStreamApiError && error.status === 404) return true;
+      if (error instanceof JetStreamApiError && error.status === 404) return undefined;
       throw error;
     }
   }

@@ -97,6 +97,23 @@ test('what waits for the orchestrators counts: a silence ends where they have no
   taken?.ack();
 });
 
+test('a queue that is never empty keeps a step no longer than what it was given before', async () => {
+  const lost = await waitingFor('served');
+  await bench.bus.jsm.streams.purge(WORK_STREAM);
+  const sweep = newSweep();
+  const subject = 'tr.work.tool.realtime.served';
+  await bench.bus.js.publish(subject, encodeMessage({ waiting: true }));
+  // Whether the step is in there is not known yet.
+  expect(await sweep.round(bench.signal)).toBe(0);
+  await bench.bus.js.publish(subject, encodeMessage({ waiting: true }));
+  expect(await sweep.round(bench.signal)).toBe(0);
+  const consumer = await bench.bus.js.consumers.get(WORK_STREAM, 'tool-served');
+  const taken = await consumer.next();
+  expect(await sweep.round(bench.signal)).toBe(1);
+  expect(await attemptsOf(lost)).toEqual([1, 101]);
+  taken?.ack();
+});
+
 test('a step that comes to nothing in any of its messages is given up', async () => {
   const { record } = await bench.begin();
   const sweep = newSweep();
