@@ -63,12 +63,20 @@ export class ChatTranslator implements Translator {
 
   /** The text with the probabilities of its tokens; those of thoughts and calls are not told. */
   #text(text: string, logprobs: unknown, other: boolean): ModelOp | undefined {
-    const { content } = z.object({ content: z.unknown().optional() }).safeParse(logprobs).data ?? {};
-    const told = [...this.#logprobs, ...toLogProbs(content)];
+    const told = [...this.#logprobs, ...logProbsOf(logprobs)];
     this.#logprobs = text === '' && !other ? told : [];
     if (text === '') return undefined;
     return told.length === 0 ? { type: 'text', text } : { type: 'text', text, logprobs: told };
   }
+}
+
+const probabilities = z.object({ content: z.unknown().optional() });
+
+/** Most servers tell none: then nothing is looked at. */
+function logProbsOf(value: unknown): LogProb[] {
+  if (value === undefined || value === null) return [];
+  const { content } = probabilities.safeParse(value).data ?? {};
+  return toLogProbs(content);
 }
 
 /** A delta's content: plain, or in parts. */

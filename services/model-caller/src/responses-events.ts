@@ -83,9 +83,11 @@ export function readEvent(value: unknown): UpstreamEvent {
   return parse(event, value);
 }
 
+const typed = z.object({ type: z.string() });
+
 /** An item; undefined for a kind that is not told. @throws ApiError `upstream_invalid` */
 export function readItem(value: unknown): UpstreamItem | undefined {
-  const kind = z.object({ type: z.string() }).safeParse(value).data?.type;
+  const kind = typed.safeParse(value).data?.type;
   if (kind !== 'message' && kind !== 'reasoning' && kind !== 'function_call') return undefined;
   return parse(item, value);
 }

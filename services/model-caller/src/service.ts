@@ -15,7 +15,7 @@ import { type ModelStepContext, runModelStep } from './model-step.ts';
 import { RelayLines } from './relay/relay-line.ts';
 import { runRelay } from './relay/relay-run.ts';
 import { Router } from './routing/router.ts';
-import { upstreamsOf } from './routing/upstreams.ts';
+import { UpstreamBook } from './routing/upstreams.ts';
 import { sealReasoning } from './sealed-reasoning.ts';
 import { UpstreamClient } from './upstream.ts';
 
@@ -56,7 +56,8 @@ function benchOf(config: Config, { bus, registry, sealer }: WorkbenchTools): Wor
     maxBackoffMs: config.UPSTREAM_MAX_BACKOFF_MS,
   };
   const lines = new RelayLines(bus, { aliveMs: config.RELAY_ALIVE_MS, silenceMs: config.RELAY_SILENCE_MS });
-  const upstreamsFor = (model: string) => upstreamsOf(registry(), model, sealer, timeouts);
+  const book = new UpstreamBook(sealer, timeouts);
+  const upstreamsFor = (model: string) => book.of(registry(), model);
 
   async function step(work: ModelWork, delivery: Delivery, signal: AbortSignal): Promise<StepReport> {
     const { attempt, redelivered } = delivery;

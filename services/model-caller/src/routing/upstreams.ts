@@ -1,6 +1,7 @@
 /** The upstreams of a model, as one process may ask them. */
 import { ApiError } from '@tailrace/protocol';
 import {
+  type RegisteredModel,
   type RegisteredUpstream,
   type RegistryView,
   type Sealer,
@@ -33,21 +34,34 @@ export interface Upstreams {
   failoverStatuses: ReadonlySet<number>;
 }
 
-/** Where a model is, or why it cannot be called. `timeouts` hold where an upstream has none of its own. */
-export function upstreamsOf(
-  view: RegistryView | undefined,
-  model: string,
-  sealer: Sealer,
-  timeouts: CallTimeouts,
-): Upstreams | ApiError {
-  const registered = view?.models.get(model);
-  if (!registered || registered.upstreams.length === 0) return new ApiError('model_unavailable', { model });
-  try {
-    const candidates = registered.upstreams.map((upstream) => candidateOf(upstream, sealer, timeouts));
-    return { model, candidates, failoverStatuses: new Set(registered.failoverStatuses) };
-  } catch (error) {
-    if (error instanceof UnsealError) return new ApiError('secret_unreadable', { name: model }, { cause: error });
-    throw error;
+/** The upstreams of each model that is registered, with their secrets opened once. */
+export class UpstreamBook {
+  readonly #sealer: Sealer;
+  readonly #timeouts: CallTimeouts;
+  /** They go with the snapshot of the registry that they are from. */
+  readonly #opened = new WeakMap<RegisteredModel, Upstreams>();
+
+  /** `timeouts` hold where an upstream has none of its own. */
+  constructor(sealer: Sealer, timeouts: CallTimeouts) {
+    this.#sealer = sealer;
+    this.#timeouts = timeouts;
+  }
+
+  /** Where a model is, or why it cannot be called. */
+  of(view: RegistryView | undefined, model: string): Upstreams | ApiError {
+    const registered = view?.models.get(model);
+    if (!registered || registered.upstreams.length === 0) return new ApiError('model_unavailable', { model });
+    const known = this.#opened.get(registered);
+    if (known) return known;
+    try {
+      const candidates = registered.upstreams.map((upstream) => candidateOf(upstream, this.#sealer, this.#timeouts));
+      const upstreams = { model, candidates, failoverStatuses: new Set(registered.failoverStatuses) };
+      this.#opened.set(registered, upstreams);
+      return upstreams;
+    } catch (error) {
+      if (error instanceof UnsealError) return new ApiError('secret_unreadable', { name: model }, { cause: error });
+      throw error;
+    }
   }
 }
 
