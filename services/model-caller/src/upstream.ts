@@ -43,6 +43,8 @@ export interface UpstreamAnswer {
 }
 
 const ERROR_BODY_BYTES = 64 * 1024;
+/** Milliseconds for what follows the end of an answer: the end of its body, after which its connection serves again. */
+const REST_MS = 1_000;
 /** Each bound for connecting has connections of its own; the bounds that were used last are kept. */
 const MAX_AGENTS = 16;
 
@@ -73,20 +75,37 @@ export class UpstreamClient {
     onHead: (status: number) => void,
     read: (answer: UpstreamAnswer) => AsyncIterable<T>,
   ): AsyncGenerator<T> {
-    let head = false;
+    let body: Dispatcher.ResponseData['body'] | undefined;
+    let whole = false;
     try {
-      const { statusCode, headers, body } = await this.#request(target, asked, clock);
-      head = true;
+      const answer = await this.#request(target, asked, clock);
+      const { statusCode, headers } = answer;
+      body = answer.body;
+      // Who reads it is told; afterwards nobody is there to be.
+      body.on('error', () => undefined);
       onHead(statusCode);
-      const watched = clock.watch(body);
+      const watched = clock.watch(body.iterator({ destroyOnReturn: false }));
       if (statusCode !== 200) throw await failureOf(statusCode, headers, watched);
       const contentType = String(headers['content-type'] ?? '');
       yield* read({ isJson: contentType.includes('application/json'), contentType, body: watched });
+      whole = true;
     } catch (error) {
       if (clock.failure) throw clock.failure;
       if (clock.signal.aborted) throw error;
-      throw this.#toFailure(error, head);
+      throw this.#toFailure(error, body !== undefined);
+    } finally {
+      if (whole && body) this.#finish(body);
+      else body?.destroy();
     }
+  }
+
+  /** Nothing of the rest counts. Without its end the connection could not be used again. */
+  #finish(body: Dispatcher.ResponseData['body']): void {
+    const rest = body.dump({ limit: this.#limits.maxBytes, signal: AbortSignal.timeout(REST_MS) });
+    const finished = Promise.allSettled([rest]).then(() => {
+      this.#closing.delete(finished);
+    });
+    this.#closing.add(finished);
   }
 
   #request(
