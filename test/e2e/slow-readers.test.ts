@@ -12,6 +12,7 @@ const READERS = 40;
 const PER_READER_BYTES = 256 * 1024;
 /** Between two looks at what a gateway holds; collections and keep-alives come and go meanwhile. */
 const LOOK_MS = 200;
+const LOOKS = 10;
 /** Collects garbage when it is told to: what is left is what is held. */
 const COLLECTING = `data:text/javascript,${encodeURIComponent(
   `import v8 from 'node:v8'; import vm from 'node:vm';
@@ -54,6 +55,18 @@ async function heldBytes(streams: number): Promise<number> {
     },
     120_000,
   );
+}
+
+/**
+ * What each of the streams that are open costs beyond `empty`. What they hold does not get less as long as nobody reads; what a
+ * busy machine has not collected yet does.
+ */
+async function costOfEach(empty: number): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let look = 0; look < LOOKS && least > PER_READER_BYTES; look += 1) {
+    least = Math.min(least, ((await heldBytes(READERS)) - empty) / READERS);
+  }
+  return least;
 }
 
 /** Attaches a client that takes nothing of what it has asked for. */
@@ -100,8 +113,7 @@ describe.each([
     await framesOf(path);
     const empty = await heldBytes(0);
     const sockets = await Promise.all(Array.from({ length: READERS }, () => attachDeaf(stream.id)));
-    const full = await heldBytes(READERS);
-    const each = (full - empty) / READERS;
+    const each = await costOfEach(empty);
     console.info(`each of ${READERS} clients that do not read costs ${Math.round(each / 1024)} KiB`);
     expect((await framesOf(path)).join('\n\n') === stream.frames.join('\n\n'), 'the same bytes').toBe(true);
     for (const socket of sockets) socket.destroy();
