@@ -28,6 +28,13 @@ export interface CheckedArguments {
   value: Record<string, unknown>;
 }
 
+/** The check that a schema stands for. */
+interface Compiled {
+  validate: ValidateFunction;
+  /** How many characters of arguments may be checked without a clock. */
+  quickChars: number;
+}
+
 /**
  * Milliseconds for which a schema that took too long is not looked at again. Fixed: it is long beside the time that a check may
  * take, and short beside the time that it takes to mend a schema.
@@ -41,7 +48,7 @@ const TOLD = 5;
 export class ToolArguments {
   readonly #schemaChars: number;
   readonly #ms: number;
-  readonly #compiled: LRUCache<string, ValidateFunction | UnusableSchema | TookTooLong>;
+  readonly #compiled: LRUCache<string, Compiled | UnusableSchema | TookTooLong>;
 
   constructor(options: ToolArgumentsOptions = {}) {
     const { schemas = 1_000, schemaChars = 256 * 1024, keptChars = 32 * schemaChars, ms = 1_000 } = options;
@@ -58,9 +65,9 @@ export class ToolArguments {
     const checked = parse(text);
     if (schema === null) return checked;
     try {
-      const { key, validate, quick } = this.#validatorOf(schema);
+      const { key, validate, quickChars } = this.#compiledOf(schema);
       const fits = () => validate(checked.value);
-      if (!(checked.text.length <= quick ? fits() : this.#within(key, fits))) {
+      if (!(checked.text.length <= quickChars ? fits() : this.#within(key, fits))) {
         throw new ApiError('tool_arguments_mismatch', { reason: mismatches(validate.errors ?? []) });
       }
       return checked;
@@ -74,20 +81,19 @@ export class ToolArguments {
     }
   }
 
-  /** `quick` is how many characters may be checked without a clock. */
-  #validatorOf(schema: Schema): { key: string; validate: ValidateFunction; quick: number } {
+  #compiledOf(schema: Schema): Compiled & { key: string } {
     const json = JSON.stringify(schema);
     if (json.length > this.#schemaChars) throw new UnusableSchema(`it is larger than ${this.#schemaChars} characters`);
     const key = createHash('sha256').update(json).digest('base64');
-    const known = this.#compiled.get(key) ?? this.#compile(key, schema);
+    const known = this.#compiled.get(key) ?? this.#compile(key, schema, json);
     this.#compiled.set(key, known, { noUpdateTTL: true, size: json.length });
-    if (typeof known === 'function') return { key, validate: known, quick: quickChars(json) };
-    throw known;
+    if (known instanceof Error) throw known;
+    return { key, ...known };
   }
 
-  #compile(key: string, schema: Schema): ValidateFunction | UnusableSchema {
+  #compile(key: string, schema: Schema, json: string): Compiled | UnusableSchema {
     prepare(schema);
-    return this.#within(key, () => compiled(schema));
+    return this.#within(key, () => compiled(schema, json));
   }
 
   #within<T>(key: string, work: () => T): T {
@@ -106,9 +112,9 @@ export class ToolArguments {
 }
 
 /** Why it cannot be used is remembered as well. */
-function compiled(schema: Schema): ValidateFunction | UnusableSchema {
+function compiled(schema: Schema, json: string): Compiled | UnusableSchema {
   try {
-    return compile(schema);
+    return { validate: compile(schema), quickChars: quickChars(json) };
   } catch (error) {
     if (error instanceof UnusableSchema) return error;
     throw error;

@@ -43,8 +43,11 @@ export interface UpstreamAnswer {
 }
 
 const ERROR_BODY_BYTES = 64 * 1024;
-/** Milliseconds for what follows the end of an answer: the end of its body, after which its connection serves again. */
-const REST_MS = 1_000;
+/**
+ * Milliseconds for what follows the end of an answer: the end of its body, after which its connection serves again. Until then
+ * it is one of `connections`.
+ */
+const REST_MS = 250;
 /** Each bound for connecting has connections of its own; the bounds that were used last are kept. */
 const MAX_AGENTS = 16;
 
